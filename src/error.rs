@@ -1,6 +1,189 @@
 //! What can go wrong, in three kinds: the business says no ([`Refusal`]), a request cannot be
 //! served ([`Error`]), and Coffer itself cannot start or go on ([`Fatal`]).
 
+use std::borrow::Cow;
+
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
+
+use crate::domain::{Amount, AssetTypeCode, Balance};
+
+/// The result of serving a request.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A no of the business: the request was understood and may not happen. Nothing was written.
+///
+/// The text of each is for people and says what to do; the stable code and the HTTP status of each
+/// stand in `web::problem`.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// Another user owns the asset.
+    #[error("Someone else was faster: this credit has been claimed.")]
+    AlreadyClaimed,
+    /// The asset's `expires_at` has passed, whether or not the expiry job has seen it.
+    #[error("This credit has expired.")]
+    AssetExpired,
+    /// No asset has this id, or the caller may not know of it.
+    #[error("There is no such credit.")]
+    AssetNotFound,
+    /// A debit would leave less than the floor. `available` is what may be taken, at the scale of
+    /// the asset type.
+    #[error("There is not enough in the wallet: {available} {asset_type} can be used.")]
+    InsufficientFunds {
+        /// What the wallet could give now, never below zero.
+        available: Balance,
+        /// The unit of account.
+        asset_type: AssetTypeCode,
+    },
+    /// A frozen user may receive, but not claim, spend or transfer.
+    #[error("This wallet is frozen. It can receive, but not claim, spend or transfer.")]
+    WalletFrozen,
+    /// The asset type does not leave its owner's wallet except by spending.
+    #[error("{0} cannot be transferred between users.")]
+    NotTransferable(AssetTypeCode),
+    /// Sender and receiver are the same.
+    #[error("Sender and receiver are the same user.")]
+    SelfTransfer,
+    /// No user has this id or handle.
+    #[error("There is no such user.")]
+    UserNotFound,
+    /// No asset type has this code.
+    #[error("There is no asset type {0}.")]
+    AssetTypeNotFound(AssetTypeCode),
+    /// A balance would pass 10^15.
+    #[error("The balance would become larger than a wallet can hold.")]
+    BalanceLimit,
+    /// The amount is not one that this asset type can have.
+    #[error("{0}")]
+    InvalidAmount(Cow<'static, str>),
+    /// No transaction has this id, or the caller may not know of it.
+    #[error("There is no such transaction.")]
+    TransactionNotFound,
+    /// The transaction has been reversed before.
+    #[error("This transaction has been reversed already.")]
+    AlreadyReversed,
+    /// The idempotency key was used by this caller for another request.
+    #[error("This idempotency key was used for another request. Use a new key.")]
+    IdempotencyKeyReused,
+    /// One of the logins or the external id belongs to someone.
+    #[error("Someone is registered with these details already.")]
+    AlreadyRegistered,
+    /// Login and password do not go together, or the login does not exist.
+    #[error("Login or password is wrong.")]
+    InvalidCredentials,
+    /// A refresh token that had been used before was used again: the session has ended.
+    #[error("This refresh token was used before. The session has been ended; sign in again.")]
+    RefreshReused,
+}
+
+/// What is wrong with one field of a request.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct FieldError {
+    /// The field's name as the request spells it.
+    pub field: Cow<'static, str>,
+    /// What to do about it, a sentence.
+    pub message: Cow<'static, str>,
+}
+
+impl FieldError {
+    /// Names the field and what to do about it.
+    pub fn new(field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+/// Why a request is not served as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The business says no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// There is nothing at this address that the caller may know of.
+    #[error("There is nothing here.")]
+    NotFound,
+    /// The path is there, but not for this method.
+    #[error("This address does not take this method.")]
+    MethodNotAllowed,
+    /// The request cannot be read: broken JSON, an unknown field, a bad header.
+    #[error("{0}")]
+    Malformed(Cow<'static, str>),
+    /// The cursor of a list is not one that this list gave out.
+    #[error("The cursor is not one that this list gave out. Start without a cursor.")]
+    InvalidCursor,
+    /// The request can be read, but fields of it have values that cannot be.
+    #[error("Some fields need another value.")]
+    Invalid(Vec<FieldError>),
+    /// The request's body is larger than this route takes.
+    #[error("The request is larger than allowed.")]
+    TooLarge,
+    /// The request's body is not of a type that this route takes.
+    #[error("Send JSON, with the header Content-Type: application/json.")]
+    UnsupportedMediaType,
+    /// No, bad or outdated credentials.
+    #[error("Sign in first.")]
+    Unauthenticated,
+    /// Known, but not allowed.
+    #[error("This is not allowed for you.")]
+    Forbidden,
+    /// A form without the token of its session: it was sent from elsewhere, or the session ended.
+    #[error("The form was too old to be sent safely. Please send it again.")]
+    StaleForm,
+    /// A bounded queue is full; nothing was done.
+    #[error("Coffer is very busy. Nothing was done; try again in a moment.")]
+    Overloaded,
+    /// The database does not answer; nothing was done.
+    #[error("The database does not answer. Nothing was done; try again in a moment.")]
+    DatabaseUnavailable,
+    /// The connection broke while a commit was on its way, and its outcome cannot be learned.
+    #[error("It is unknown whether this happened. Repeat it with the same idempotency key.")]
+    CommitUnknown,
+    /// A defect of ours; the source is logged and never shown.
+    #[error("Something went wrong on our side.")]
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Error {
+    /// A defect of ours, with its cause for the log.
+    pub fn broken(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Broken(source.into())
+    }
+}
+
+impl From<DieselError> for Error {
+    /// The one place where a constraint's name becomes a refusal.
+    fn from(error: DieselError) -> Self {
+        match &error {
+            DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => Self::DatabaseUnavailable,
+            DieselError::DatabaseError(kind, information) => match information.constraint_name() {
+                Some("users_external_id_key" | "users_username_key" | "users_email_key" | "users_phone_number_key") => {
+                    Refusal::AlreadyRegistered.into()
+                }
+                _ if lost_connection(kind, information.message()) => Self::DatabaseUnavailable,
+                _ => Self::broken(error),
+            },
+            DieselError::NotFound => Self::NotFound,
+            _ => Self::broken(error),
+        }
+    }
+}
+
+/// Whether a database error means that the connection is gone rather than that a statement failed.
+/// libpq reports several of these without an SQLSTATE, so that only the wording is left.
+pub(crate) fn lost_connection(kind: &DatabaseErrorKind, message: &str) -> bool {
+    matches!(kind, DatabaseErrorKind::ClosedConnection)
+        || [
+            "server closed the connection",
+            "terminating connection",
+            "no connection to the server",
+            "could not receive data",
+            "could not send data",
+            "connection to server",
+            "the database system is",
+            "SSL connection has been closed",
+        ]
+        .iter()
+        .any(|sign| message.contains(sign))
+}
+
 /// Why a command of the command line ends at once with exit code 1: one clear line that says what
 /// to do.
 #[derive(Debug, thiserror::Error)]
@@ -11,5 +194,25 @@ impl Fatal {
     /// A reason in words.
     pub fn new(reason: impl Into<String>) -> Self {
         Self(reason.into())
+    }
+}
+
+/// The longest amount that is accepted as text; longer ones cannot be valid.
+pub(crate) fn invalid_amount(reason: &'static str) -> Refusal {
+    Refusal::InvalidAmount(Cow::Borrowed(reason))
+}
+
+impl Refusal {
+    /// The refusal of a debit of which `available` could be given.
+    pub fn insufficient(available: Balance, asset_type: AssetTypeCode) -> Self {
+        Self::InsufficientFunds { available, asset_type }
+    }
+
+    /// The refusal of an amount finer than the asset type's scale (decimals).
+    pub fn too_fine(amount: &Amount, scale: u8) -> Self {
+        Self::InvalidAmount(Cow::Owned(match scale {
+            0 => format!("{amount} is not a whole number, and this asset type has no decimals."),
+            _ => format!("{amount} has more than {scale} decimals, which is all that this asset type has."),
+        }))
     }
 }

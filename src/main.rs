@@ -1,1 +1,3 @@
-fn main(){}
+//! The program: hands the command line to [`coffer`].
+
+fn main() {}

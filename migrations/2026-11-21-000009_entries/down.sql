@@ -1,0 +1,2 @@
+drop table entries;
+drop function check_inserted_entries();

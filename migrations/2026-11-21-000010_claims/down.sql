@@ -1,0 +1,2 @@
+drop table claims;
+drop function check_inserted_claims();

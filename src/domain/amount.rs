@@ -1,0 +1,204 @@
+//! Exact decimals: what is moved ([`Amount`], above zero) and what is held ([`Balance`], signed).
+//! No binary float comes near either.
+
+use std::fmt;
+
+use bigdecimal::{BigDecimal, RoundingMode, Zero};
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::pg::{Pg, PgValue};
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::Numeric;
+
+use crate::error::{Refusal, invalid_amount};
+
+/// No asset type has more decimals.
+const MAX_SCALE: usize = 4;
+/// Digits before the point in 10^12, the largest amount.
+const MAX_INTEGER_DIGITS: usize = 13;
+
+/// What one transaction moves: an exact decimal above zero and at most 10^12, with at most four
+/// decimals.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Numeric)]
+pub struct Amount(BigDecimal);
+
+impl Amount {
+    /// Reads an amount as people and scripts write it: digits, perhaps a point and decimals.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidAmount`] for anything else: exponents, `NaN`, separators, blanks, a plus
+    /// sign, zero or less, more than 10^12 or more than four decimals.
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let (negative, digits) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (integer, decimals) = digits.split_once('.').unwrap_or((digits, "0"));
+        let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        if !all_digits(integer) || !all_digits(decimals) {
+            return Err(invalid_amount("Write the amount in digits, for example 12 or 12.50."));
+        }
+        if negative {
+            return Err(invalid_amount("The amount must be more than zero."));
+        }
+        if integer.trim_start_matches('0').len() > MAX_INTEGER_DIGITS {
+            return Err(invalid_amount("The amount must be at most 1000000000000."));
+        }
+        if decimals.len() > MAX_SCALE {
+            return Err(invalid_amount("The amount has more decimals than any asset type."));
+        }
+        let value: BigDecimal =
+            digits.parse().map_err(|_| invalid_amount("Write the amount in digits, for example 12 or 12.50."))?;
+        if value.is_zero() {
+            return Err(invalid_amount("The amount must be more than zero."));
+        }
+        if value > BigDecimal::from(1_000_000_000_000_i64) {
+            return Err(invalid_amount("The amount must be at most 1000000000000."));
+        }
+        Ok(Self(value))
+    }
+
+    /// Reads an amount of an asset type with `scale` decimals.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidAmount`] as [`Amount::parse`], and for more than `scale` decimals.
+    pub fn parse_at(text: &str, scale: u8) -> Result<Self, Refusal> {
+        let amount = Self::parse(text)?;
+        amount.check_scale(scale)?;
+        Ok(amount)
+    }
+
+    /// Refuses an amount that was written with more than `scale` decimals.
+    pub fn check_scale(&self, scale: u8) -> Result<(), Refusal> {
+        if self.0.fractional_digit_count() > i64::from(scale) {
+            return Err(Refusal::too_fine(self, scale));
+        }
+        Ok(())
+    }
+
+    /// The same value with exactly `scale` decimals, as every answer shows it.
+    pub fn at_scale(&self, scale: u8) -> String {
+        show(&self.0, scale)
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_plain_string())
+    }
+}
+
+impl ToSql<Numeric, Pg> for Amount {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        <BigDecimal as ToSql<Numeric, Pg>>::to_sql(&self.0, out)
+    }
+}
+
+impl FromSql<Numeric, Pg> for Amount {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        // The column pads to four decimals, which nobody wrote.
+        <BigDecimal as FromSql<Numeric, Pg>>::from_sql(value).map(|stored| Self(stored.normalized()))
+    }
+}
+
+/// What a wallet holds, or the signed amount of an entry: an exact decimal of either sign.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Numeric)]
+pub struct Balance(BigDecimal);
+
+impl Balance {
+    /// Nothing.
+    pub fn zero() -> Self {
+        Self(BigDecimal::zero())
+    }
+
+    /// The most that a user's wallet can hold, 10^15.
+    pub fn limit() -> Self {
+        Self(BigDecimal::from(1_000_000_000_000_000_i64))
+    }
+
+    /// This and `amount` more.
+    #[must_use]
+    pub fn credited(&self, amount: &Amount) -> Self {
+        Self(&self.0 + &amount.0)
+    }
+
+    /// This and `amount` less.
+    #[must_use]
+    pub fn debited(&self, amount: &Amount) -> Self {
+        Self(&self.0 - &amount.0)
+    }
+
+    /// How much of this is above `floor`; zero where there is nothing.
+    #[must_use]
+    pub fn above(&self, floor: &Self) -> Self {
+        Self((&self.0 - &floor.0).max(BigDecimal::zero()))
+    }
+
+    /// The entry of a wallet that gains `amount`.
+    pub fn of_credit(amount: &Amount) -> Self {
+        Self(amount.0.clone())
+    }
+
+    /// The entry of a wallet that gives `amount`.
+    pub fn of_debit(amount: &Amount) -> Self {
+        Self(-&amount.0)
+    }
+
+    /// The opposite: what users hold of what the treasury has given.
+    #[must_use]
+    pub fn negated(&self) -> Self {
+        Self(-&self.0)
+    }
+
+    /// Whether this is less than nothing.
+    pub fn is_negative(&self) -> bool {
+        self.0 < BigDecimal::zero()
+    }
+
+    /// Whether this is exactly nothing.
+    pub fn is_zero(&self) -> bool {
+        self.0.is_zero()
+    }
+
+    /// The same value with exactly `scale` decimals, as every answer shows it.
+    pub fn at_scale(&self, scale: u8) -> String {
+        show(&self.0, scale)
+    }
+
+    /// The same value, to be displayed with exactly `scale` decimals.
+    #[must_use]
+    pub fn rescaled(&self, scale: u8) -> Self {
+        Self(self.0.with_scale_round(i64::from(scale), RoundingMode::Down))
+    }
+}
+
+impl From<&Amount> for Balance {
+    fn from(amount: &Amount) -> Self {
+        Self::of_credit(amount)
+    }
+}
+
+impl fmt::Display for Balance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_plain_string())
+    }
+}
+
+impl ToSql<Numeric, Pg> for Balance {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        <BigDecimal as ToSql<Numeric, Pg>>::to_sql(&self.0, out)
+    }
+}
+
+impl FromSql<Numeric, Pg> for Balance {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        <BigDecimal as FromSql<Numeric, Pg>>::from_sql(value).map(Self)
+    }
+}
+
+/// Stored values have no more decimals than their asset type, so nothing is lost here.
+fn show(value: &BigDecimal, scale: u8) -> String {
+    value.with_scale_round(i64::from(scale), RoundingMode::Down).to_plain_string()
+}

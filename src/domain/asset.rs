@@ -1,0 +1,175 @@
+//! Units of account (asset types) and single claimable credits (assets).
+
+use chrono::{DateTime, Utc};
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
+use diesel::pg::{Pg, PgValue};
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::{SmallInt, Text};
+
+use super::{Amount, AssetId, Balance, CampaignId};
+use crate::error::FieldError;
+
+text_enum! {
+    /// Why a credit is given.
+    pub enum AssetKind {
+        /// For registering.
+        Signup = "signup",
+        /// For bringing somebody.
+        Referral = "referral",
+        /// For any other occasion.
+        Promotional = "promotional",
+    }
+}
+
+text_enum! {
+    /// Where an asset is in its life. Claimed is final.
+    pub enum AssetStatus {
+        /// Waits for its claim.
+        Available = "available",
+        /// Has its one owner, for ever.
+        Claimed = "claimed",
+        /// Ran out before anyone claimed it.
+        Expired = "expired",
+    }
+}
+
+/// The code of an asset type, for example `GOLD`: a capital letter and 1 to 11 more capital letters
+/// or digits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, AsExpression, FromSqlRow, serde::Serialize)]
+#[diesel(sql_type = Text)]
+#[serde(transparent)]
+pub struct AssetTypeCode(String);
+
+impl AssetTypeCode {
+    /// Reads a code.
+    ///
+    /// # Errors
+    /// A field error for `asset_type`.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
+        let valid = (2..=12).contains(&text.len())
+            && text.starts_with(|c: char| c.is_ascii_uppercase())
+            && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+        if !valid {
+            return Err(FieldError::new("asset_type", "Name an asset type by its code, for example GOLD."));
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The code.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for AssetTypeCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl ToSql<Text, Pg> for AssetTypeCode {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        <str as ToSql<Text, Pg>>::to_sql(&self.0, out)
+    }
+}
+
+impl FromSql<Text, Pg> for AssetTypeCode {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        <String as FromSql<Text, Pg>>::from_sql(value).map(Self)
+    }
+}
+
+/// A unit of account.
+#[derive(Debug, Clone, PartialEq, Eq, diesel::Queryable, diesel::Selectable)]
+#[diesel(table_name = crate::schema::asset_types)]
+pub struct AssetType {
+    /// The name in URLs and bodies.
+    pub code: AssetTypeCode,
+    /// The name for people.
+    pub name: String,
+    /// How many decimals its amounts have, 0 to 4.
+    pub scale: Scale,
+    /// The least that a user's wallet may hold after a debit.
+    pub minimum_balance: Balance,
+    /// Whether users may transfer it to each other.
+    pub transferable: bool,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+}
+
+/// How many decimals the amounts of an asset type have, 0 to 4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, AsExpression, FromSqlRow)]
+#[diesel(sql_type = SmallInt)]
+pub struct Scale(pub u8);
+
+impl ToSql<SmallInt, Pg> for Scale {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        <i16 as ToSql<SmallInt, Pg>>::to_sql(&i16::from(self.0), &mut out.reborrow())
+    }
+}
+
+impl FromSql<SmallInt, Pg> for Scale {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        let stored = <i16 as FromSql<SmallInt, Pg>>::from_sql(value)?;
+        Ok(Self(u8::try_from(stored)?))
+    }
+}
+
+/// One claimable credit.
+#[derive(Debug, Clone, PartialEq, Eq, diesel::Queryable, diesel::Selectable)]
+#[diesel(table_name = crate::schema::assets)]
+pub struct Asset {
+    /// The row and the public number.
+    pub id: AssetId,
+    /// The voucher code that claims it.
+    pub code: String,
+    /// What it is called.
+    pub title: String,
+    /// What it is for.
+    pub description: String,
+    /// Why it is given.
+    pub kind: AssetKind,
+    /// The unit of its amount.
+    pub asset_type: AssetTypeCode,
+    /// What its owner gets.
+    pub amount: Amount,
+    /// Where it is in its life.
+    pub status: AssetStatus,
+    /// From when on it can no longer be claimed.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// The campaign it was released with.
+    pub campaign_id: Option<CampaignId>,
+    /// The expired asset that it replaces.
+    pub recreated_from: Option<AssetId>,
+    /// Counts its changes, from 1.
+    pub version: i64,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+}
+
+/// The secret that redeems one asset: 13 letters and digits without look-alikes, 65 random bits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VoucherCode(String);
+
+impl VoucherCode {
+    /// 32 characters without 0, 1, I and O.
+    const ALPHABET: &'static [u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+    const LENGTH: usize = 13;
+
+    /// Makes a code from random bytes, one for each of its characters.
+    pub fn from_random(bytes: [u8; Self::LENGTH]) -> Self {
+        Self(
+            bytes
+                .iter()
+                .filter_map(|byte| Self::ALPHABET.get(usize::from(byte % 32)))
+                .map(|&character| char::from(character))
+                .collect(),
+        )
+    }
+
+    /// The code as it is stored.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}

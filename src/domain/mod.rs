@@ -1,0 +1,20 @@
+//! The nouns of the business and their rules. Nothing here runs a query, reads a clock or knows
+//! HTTP: time is an argument, and what is decided here can be tested without a database.
+
+#[macro_use]
+mod text_enum;
+
+mod amount;
+mod asset;
+mod id;
+pub mod posting;
+mod transaction;
+mod user;
+mod wallet;
+
+pub use amount::{Amount, Balance};
+pub use asset::{Asset, AssetKind, AssetStatus, AssetType, AssetTypeCode, Scale, VoucherCode};
+pub use id::{AssetId, CampaignId, SessionId, TransactionId, UserId, WalletId};
+pub use transaction::{Entry, Transaction, TransactionType};
+pub use user::{ExternalId, Login, Role, User, UserStatus};
+pub use wallet::{Lane, Owner};

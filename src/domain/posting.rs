@@ -1,0 +1,539 @@
+//! The heart: what a command does to the books. Pure, so that every rule can be tested with
+//! thousands of random histories in a moment.
+//!
+//! [`decide`] looks at one [`Command`] and the [`Book`], the locked state that the command may
+//! touch, and answers with a [`Decision`] or a [`Refusal`]. A posting changes the book, so that the
+//! next command of the same batch sees it.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Amount, AssetId, AssetStatus, AssetTypeCode, Balance, Owner, Scale, TransactionId, TransactionType, UserId,
+    UserStatus, WalletId,
+};
+use crate::error::Refusal;
+
+/// What somebody asks the ledger to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Command {
+    /// The id of the transaction that this may become.
+    pub transaction: TransactionId,
+    /// Who asks; idempotency keys are theirs.
+    pub requested_by: UserId,
+    /// Makes repetitions of the same request harmless.
+    pub idempotency: Option<Idempotency>,
+    /// What to do.
+    pub action: Action,
+    /// What it is for, in the words of whoever asks.
+    pub description: String,
+    /// What scripts attach, a JSON object.
+    pub metadata: Option<serde_json::Value>,
+    /// Why an admin does this.
+    pub reason: Option<String>,
+}
+
+impl Command {
+    /// A command with a new transaction id and nothing but its action.
+    pub fn new(requested_by: UserId, action: Action) -> Self {
+        Self {
+            transaction: TransactionId::new(),
+            requested_by,
+            idempotency: None,
+            action,
+            description: String::new(),
+            metadata: None,
+            reason: None,
+        }
+    }
+}
+
+/// An idempotency key and what it was sent with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Idempotency {
+    /// 1 to 255 visible ASCII characters.
+    pub key: String,
+    /// SHA-256 of the request, by which another request under the same key is told apart.
+    pub request_hash: [u8; 32],
+}
+
+/// The movements that exist.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// The user takes the asset.
+    Claim {
+        /// Who claims.
+        user: UserId,
+        /// What.
+        asset: AssetId,
+    },
+    /// Value that was paid for enters the user's wallet.
+    TopUp(Movement),
+    /// Value enters the user's wallet as a present.
+    Bonus(Movement),
+    /// The user gives value back to the treasury.
+    Spend {
+        /// Who spends what.
+        movement: Movement,
+        /// A floor stricter than the asset type's.
+        floor: Option<Balance>,
+    },
+    /// The user gives value to another.
+    Transfer {
+        /// Who gives what.
+        movement: Movement,
+        /// Who gets it.
+        receiver: UserId,
+        /// A floor stricter than the asset type's.
+        floor: Option<Balance>,
+    },
+    /// An admin corrects a user's balance.
+    Adjustment {
+        /// Whose balance, by how much.
+        movement: Movement,
+        /// Whether the user gains or gives.
+        direction: Direction,
+    },
+    /// An admin takes an earlier transaction back.
+    Reversal {
+        /// The transaction to take back.
+        reverses: TransactionId,
+    },
+}
+
+/// Whose wallet, in which asset type, by how much.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Movement {
+    /// Whose wallet.
+    pub user: UserId,
+    /// In which unit.
+    pub asset_type: AssetTypeCode,
+    /// How much.
+    pub amount: Amount,
+}
+
+text_enum! {
+    /// Which way an adjustment goes, seen from the user.
+    pub enum Direction {
+        /// The user gains.
+        Credit = "credit",
+        /// The user gives.
+        Debit = "debit",
+    }
+}
+
+/// A wallet by what it is: one owner's account in one asset type. The treasury's is the one of the
+/// posting thread's own lane.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WalletKey {
+    /// Whose.
+    pub owner: Owner,
+    /// In which unit.
+    pub asset_type: AssetTypeCode,
+}
+
+/// What a wallet holds while its batch has it locked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WalletState {
+    /// Its row; none before the first credit has opened it.
+    pub id: Option<WalletId>,
+    /// What it holds.
+    pub balance: Balance,
+    /// The sum of all that it ever gained, by which totals of any date range cost two look-ups.
+    pub credit_total: Balance,
+    /// The number of its entries.
+    pub version: i64,
+    /// The time of its last entry.
+    pub last_posted_at: Option<DateTime<Utc>>,
+}
+
+impl WalletState {
+    /// A wallet that nobody has opened yet.
+    pub fn unopened() -> Self {
+        Self { id: None, balance: Balance::zero(), credit_total: Balance::zero(), version: 0, last_posted_at: None }
+    }
+}
+
+/// What of an asset type matters to a posting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssetTypeRules {
+    /// How many decimals amounts may have.
+    pub scale: Scale,
+    /// The least that a user's wallet may hold after a debit.
+    pub minimum_balance: Balance,
+    /// Whether users may give it to each other.
+    pub transferable: bool,
+}
+
+/// What of an asset matters to a claim.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AssetState {
+    /// Where it is in its life.
+    pub status: AssetStatus,
+    /// From when on it can no longer be claimed.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// The unit of its amount.
+    pub asset_type: AssetTypeCode,
+    /// What its owner gets.
+    pub amount: Amount,
+    /// What it is called.
+    pub title: String,
+    /// Its owner and the transaction of the claim, if it is claimed.
+    pub claimed: Option<(UserId, TransactionId)>,
+}
+
+/// What of an earlier transaction matters to its reversal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reversible {
+    /// Who gave.
+    pub debit: Owner,
+    /// Who gained.
+    pub credit: Owner,
+    /// The unit.
+    pub asset_type: AssetTypeCode,
+    /// How much.
+    pub amount: Amount,
+    /// Whether it has been taken back.
+    pub reversed: bool,
+}
+
+/// All that the commands of one batch may touch, as it stands under the batch's locks.
+#[derive(Debug, Clone)]
+pub struct Book {
+    /// The time of the batch.
+    pub now: DateTime<Utc>,
+    /// The users whose wallets are named.
+    pub users: HashMap<UserId, UserStatus>,
+    /// The asset types that are named.
+    pub asset_types: HashMap<AssetTypeCode, AssetTypeRules>,
+    /// The assets that are named.
+    pub assets: HashMap<AssetId, AssetState>,
+    /// The wallets that are named.
+    pub wallets: HashMap<WalletKey, WalletState>,
+    /// The transactions that are to be reversed.
+    pub transactions: HashMap<TransactionId, Reversible>,
+    /// The idempotency keys that have been used, by caller, with the transaction of the request.
+    pub keys: HashMap<(UserId, String), ([u8; 32], TransactionId)>,
+}
+
+impl Book {
+    /// A book that knows nothing, at `now`.
+    pub fn empty(now: DateTime<Utc>) -> Self {
+        Self {
+            now,
+            users: HashMap::new(),
+            asset_types: HashMap::new(),
+            assets: HashMap::new(),
+            wallets: HashMap::new(),
+            transactions: HashMap::new(),
+            keys: HashMap::new(),
+        }
+    }
+}
+
+/// One line of a posting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryLine {
+    /// On which wallet.
+    pub wallet: WalletKey,
+    /// The wallet's version after it.
+    pub version: i64,
+    /// What the wallet held before.
+    pub balance_before: Balance,
+    /// What it holds after.
+    pub balance_after: Balance,
+    /// The sum of all it ever gained, after it.
+    pub credit_total: Balance,
+}
+
+/// What to write for one command. Both lines come from the one amount, so that an unbalanced
+/// posting cannot be written down.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Posting {
+    /// The id of the new transaction.
+    pub transaction: TransactionId,
+    /// Why value moves.
+    pub transaction_type: TransactionType,
+    /// The unit.
+    pub asset_type: AssetTypeCode,
+    /// The decimals of the unit.
+    pub scale: Scale,
+    /// How much.
+    pub amount: Amount,
+    /// The line of the wallet that gives.
+    pub debit: EntryLine,
+    /// The line of the wallet that gains.
+    pub credit: EntryLine,
+    /// The asset that is claimed by this.
+    pub asset: Option<AssetId>,
+    /// The transaction that is taken back by this.
+    pub reverses: Option<TransactionId>,
+    /// What it is for.
+    pub description: String,
+    /// When: never before the last entry of either wallet.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What becomes of a command that is not refused.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// A new transaction is to be written.
+    Post(Box<Posting>),
+    /// The same request, under the same key, has made this transaction before.
+    Replay(TransactionId),
+    /// The caller owns the asset already, by this transaction, and holds this balance now.
+    Again(TransactionId, Balance),
+}
+
+/// A movement that is allowed as far as its own rules go, before wallets are looked at.
+struct Intent {
+    transaction_type: TransactionType,
+    debit: Owner,
+    credit: Owner,
+    asset_type: AssetTypeCode,
+    amount: Amount,
+    floor: Option<Balance>,
+    asset: Option<AssetId>,
+    reverses: Option<TransactionId>,
+    description: String,
+}
+
+/// Decides one command against the book, and enters what it posts.
+///
+/// # Errors
+/// The [`Refusal`], after which the book is as it was.
+pub fn decide(book: &mut Book, command: &Command) -> Result<Decision, Refusal> {
+    if let Some(idempotency) = &command.idempotency {
+        let used = book.keys.get(&(command.requested_by, idempotency.key.clone()));
+        if let Some((request_hash, transaction)) = used {
+            return if *request_hash == idempotency.request_hash {
+                Ok(Decision::Replay(*transaction))
+            } else {
+                Err(Refusal::IdempotencyKeyReused)
+            };
+        }
+    }
+    if let Action::Claim { user, asset } = &command.action
+        && let Some(earlier) = own_claim(book, *user, *asset)
+    {
+        return Ok(earlier);
+    }
+    let intent = intent(book, command)?;
+    let posting = post(book, command.transaction, intent)?;
+    enter(book, command, &posting);
+    Ok(Decision::Post(Box::new(posting)))
+}
+
+/// The caller's own earlier claim of the asset, if there is one.
+fn own_claim(book: &Book, user: UserId, asset: AssetId) -> Option<Decision> {
+    let state = book.assets.get(&asset)?;
+    let (owner, transaction) = state.claimed?;
+    if owner != user {
+        return None;
+    }
+    let key = WalletKey { owner: Owner::User(user), asset_type: state.asset_type.clone() };
+    let balance = book.wallets.get(&key).map_or_else(Balance::zero, |wallet| wallet.balance.clone());
+    Some(Decision::Again(transaction, balance))
+}
+
+/// The rules of each kind of command.
+fn intent(book: &Book, command: &Command) -> Result<Intent, Refusal> {
+    let plain = |transaction_type, movement: &Movement, debit, credit| Intent {
+        transaction_type,
+        debit,
+        credit,
+        asset_type: movement.asset_type.clone(),
+        amount: movement.amount.clone(),
+        floor: None,
+        asset: None,
+        reverses: None,
+        description: command.description.clone(),
+    };
+    let intent = match &command.action {
+        Action::Claim { user, asset } => claim(book, *user, *asset)?,
+        Action::TopUp(movement) => plain(TransactionType::TopUp, movement, Owner::Treasury, Owner::User(movement.user)),
+        Action::Bonus(movement) => plain(TransactionType::Bonus, movement, Owner::Treasury, Owner::User(movement.user)),
+        Action::Spend { movement, floor } => {
+            not_frozen(book, movement.user)?;
+            Intent {
+                floor: floor.clone(),
+                ..plain(TransactionType::Spend, movement, Owner::User(movement.user), Owner::Treasury)
+            }
+        }
+        Action::Transfer { movement, receiver, floor } => {
+            transferable(book, movement, *receiver)?;
+            Intent {
+                floor: floor.clone(),
+                ..plain(TransactionType::Transfer, movement, Owner::User(movement.user), Owner::User(*receiver))
+            }
+        }
+        Action::Adjustment { movement, direction: Direction::Credit } => {
+            plain(TransactionType::Adjustment, movement, Owner::Treasury, Owner::User(movement.user))
+        }
+        Action::Adjustment { movement, direction: Direction::Debit } => {
+            plain(TransactionType::Adjustment, movement, Owner::User(movement.user), Owner::Treasury)
+        }
+        Action::Reversal { reverses } => reversal(book, *reverses, command)?,
+    };
+    Ok(intent)
+}
+
+fn claim(book: &Book, user: UserId, asset: AssetId) -> Result<Intent, Refusal> {
+    let state = book.assets.get(&asset).ok_or(Refusal::AssetNotFound)?;
+    match state.status {
+        AssetStatus::Claimed => return Err(Refusal::AlreadyClaimed),
+        AssetStatus::Expired => return Err(Refusal::AssetExpired),
+        AssetStatus::Available => {}
+    }
+    if state.expires_at.is_some_and(|expires_at| expires_at <= book.now) {
+        return Err(Refusal::AssetExpired);
+    }
+    not_frozen(book, user)?;
+    Ok(Intent {
+        transaction_type: TransactionType::Claim,
+        debit: Owner::Treasury,
+        credit: Owner::User(user),
+        asset_type: state.asset_type.clone(),
+        amount: state.amount.clone(),
+        floor: None,
+        asset: Some(asset),
+        reverses: None,
+        description: state.title.clone(),
+    })
+}
+
+fn transferable(book: &Book, movement: &Movement, receiver: UserId) -> Result<(), Refusal> {
+    if movement.user == receiver {
+        return Err(Refusal::SelfTransfer);
+    }
+    let rules = rules(book, &movement.asset_type)?;
+    if !rules.transferable {
+        return Err(Refusal::NotTransferable(movement.asset_type.clone()));
+    }
+    not_frozen(book, movement.user)
+}
+
+fn reversal(book: &Book, reverses: TransactionId, command: &Command) -> Result<Intent, Refusal> {
+    let original = book.transactions.get(&reverses).ok_or(Refusal::TransactionNotFound)?;
+    if original.reversed {
+        return Err(Refusal::AlreadyReversed);
+    }
+    Ok(Intent {
+        transaction_type: TransactionType::Reversal,
+        debit: original.credit,
+        credit: original.debit,
+        asset_type: original.asset_type.clone(),
+        amount: original.amount.clone(),
+        floor: None,
+        asset: None,
+        reverses: Some(reverses),
+        description: command.description.clone(),
+    })
+}
+
+fn not_frozen(book: &Book, user: UserId) -> Result<(), Refusal> {
+    match book.users.get(&user) {
+        None => Err(Refusal::UserNotFound),
+        Some(UserStatus::Frozen) => Err(Refusal::WalletFrozen),
+        Some(UserStatus::Active) => Ok(()),
+    }
+}
+
+fn rules<'b>(book: &'b Book, asset_type: &AssetTypeCode) -> Result<&'b AssetTypeRules, Refusal> {
+    book.asset_types.get(asset_type).ok_or_else(|| Refusal::AssetTypeNotFound(asset_type.clone()))
+}
+
+fn wallet(book: &Book, key: &WalletKey) -> Result<WalletState, Refusal> {
+    if let Owner::User(user) = key.owner
+        && !book.users.contains_key(&user)
+    {
+        return Err(Refusal::UserNotFound);
+    }
+    Ok(book.wallets.get(key).cloned().unwrap_or_else(WalletState::unopened))
+}
+
+/// Checks floor and limit of the two wallets and works out both lines.
+fn post(book: &Book, transaction: TransactionId, intent: Intent) -> Result<Posting, Refusal> {
+    let rules = rules(book, &intent.asset_type)?;
+    intent.amount.check_scale(rules.scale.0)?;
+    let amount = &intent.amount;
+    let debit_key = WalletKey { owner: intent.debit, asset_type: intent.asset_type.clone() };
+    let credit_key = WalletKey { owner: intent.credit, asset_type: intent.asset_type.clone() };
+    let debit = wallet(book, &debit_key)?;
+    let credit = wallet(book, &credit_key)?;
+
+    let debit_after = debit.balance.debited(amount);
+    let credit_after = credit.balance.credited(amount);
+    if intent.debit != Owner::Treasury {
+        let floor = intent.floor.as_ref().map_or(&rules.minimum_balance, |floor| floor.max(&rules.minimum_balance));
+        if debit_after < *floor || debit_after.is_negative() {
+            let available = debit.balance.above(floor).rescaled(rules.scale.0);
+            return Err(Refusal::insufficient(available, intent.asset_type));
+        }
+    }
+    if intent.credit != Owner::Treasury && credit_after > Balance::limit() {
+        return Err(Refusal::BalanceLimit);
+    }
+    let created_at = [debit.last_posted_at, credit.last_posted_at].into_iter().flatten().fold(book.now, Ord::max);
+    Ok(Posting {
+        transaction,
+        transaction_type: intent.transaction_type,
+        scale: rules.scale,
+        debit: EntryLine {
+            wallet: debit_key,
+            version: debit.version + 1,
+            balance_before: debit.balance,
+            balance_after: debit_after,
+            credit_total: debit.credit_total,
+        },
+        credit: EntryLine {
+            wallet: credit_key,
+            version: credit.version + 1,
+            balance_before: credit.balance,
+            balance_after: credit_after,
+            credit_total: credit.credit_total.credited(amount),
+        },
+        asset_type: intent.asset_type,
+        amount: intent.amount,
+        asset: intent.asset,
+        reverses: intent.reverses,
+        description: intent.description,
+        created_at,
+    })
+}
+
+/// Enters a posting into the book, for the commands behind it.
+fn enter(book: &mut Book, command: &Command, posting: &Posting) {
+    for line in [&posting.debit, &posting.credit] {
+        let wallet = book.wallets.entry(line.wallet.clone()).or_insert_with(WalletState::unopened);
+        wallet.balance = line.balance_after.clone();
+        wallet.credit_total = line.credit_total.clone();
+        wallet.version = line.version;
+        wallet.last_posted_at = Some(posting.created_at);
+    }
+    if let (Some(asset), Owner::User(user)) = (posting.asset, posting.credit.wallet.owner)
+        && let Some(state) = book.assets.get_mut(&asset)
+    {
+        state.status = AssetStatus::Claimed;
+        state.claimed = Some((user, posting.transaction));
+    }
+    if let Some(original) = posting.reverses.and_then(|id| book.transactions.get_mut(&id)) {
+        original.reversed = true;
+    }
+    // Within the same batch, too, a transaction can be taken back once it is posted.
+    book.transactions.insert(
+        posting.transaction,
+        Reversible {
+            debit: posting.debit.wallet.owner,
+            credit: posting.credit.wallet.owner,
+            asset_type: posting.asset_type.clone(),
+            amount: posting.amount.clone(),
+            reversed: false,
+        },
+    );
+    if let Some(idempotency) = &command.idempotency {
+        book.keys
+            .insert((command.requested_by, idempotency.key.clone()), (idempotency.request_hash, posting.transaction));
+    }
+}

@@ -1,0 +1,263 @@
+//! Reads and locks what a batch may touch, in the one lock order.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::result::Error as DieselError;
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid};
+
+use crate::domain::posting::{Action, AssetState, AssetTypeRules, Book, Command, Reversible, WalletKey, WalletState};
+use crate::domain::{
+    Amount, AssetId, AssetStatus, AssetTypeCode, Balance, Lane, Owner, Scale, TransactionId, UserId, UserStatus,
+    WalletId,
+};
+use crate::repo::statement::statement;
+
+/// Reads and locks all that the commands may touch.
+pub(super) fn open_book(
+    conn: &mut PgConnection,
+    lane: Lane,
+    now: DateTime<Utc>,
+    commands: &[Command],
+) -> Result<Book, DieselError> {
+    let mut book = Book::empty(now);
+    read_keys(conn, &mut book, commands)?;
+    read_reversed(conn, &mut book, commands)?;
+    lock_assets(conn, &mut book, commands)?;
+    let wanted: BTreeSet<WalletKey> = commands.iter().flat_map(|command| wallets_of(&book, command)).collect();
+    lock_wallets(conn, &mut book, lane, &wanted)?;
+    read_rules(conn, &mut book, &wanted)?;
+    Ok(book)
+}
+
+fn read_keys(conn: &mut PgConnection, book: &mut Book, commands: &[Command]) -> Result<(), DieselError> {
+    let (callers, keys): (Vec<UserId>, Vec<&str>) = commands
+        .iter()
+        .filter_map(|command| Some((command.requested_by, command.idempotency.as_ref()?.key.as_str())))
+        .unzip();
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let used = statement::<(BigInt, Text, Binary, Uuid)>(
+        "select k.user_id, k.key, k.request_hash, k.transaction_id
+         from unnest($::bigint[], $::text[]) wanted (user_id, key)
+         join idempotency_keys k on k.user_id = wanted.user_id and k.key = wanted.key",
+    )
+    .bind::<Array<BigInt>, _>(callers)
+    .bind::<Array<Text>, _>(keys)
+    .load::<(UserId, String, Vec<u8>, TransactionId)>(conn)?;
+    for (caller, key, request_hash, transaction) in used {
+        // Its length is a constraint of the table.
+        let request_hash = request_hash.try_into().unwrap_or_default();
+        book.keys.insert((caller, key), (request_hash, transaction));
+    }
+    Ok(())
+}
+
+fn read_reversed(conn: &mut PgConnection, book: &mut Book, commands: &[Command]) -> Result<(), DieselError> {
+    let reversed: Vec<TransactionId> = commands
+        .iter()
+        .filter_map(|command| match command.action {
+            Action::Reversal { reverses } => Some(reverses),
+            _ => None,
+        })
+        .collect();
+    if reversed.is_empty() {
+        return Ok(());
+    }
+    let originals = statement::<(Uuid, Nullable<BigInt>, Nullable<BigInt>, Text, Numeric, Bool)>(
+        "select t.id, d.user_id, c.user_id, t.asset_type, t.amount,
+                exists (select from transactions r where r.reverses = t.id)
+         from transactions t
+         join wallets d on d.id = t.debit_wallet_id
+         join wallets c on c.id = t.credit_wallet_id
+         where t.id = any($)",
+    )
+    .bind::<Array<Uuid>, _>(reversed)
+    .load::<(TransactionId, Option<UserId>, Option<UserId>, AssetTypeCode, Amount, bool)>(conn)?;
+    for (id, debit, credit, asset_type, amount, reversed) in originals {
+        let owner = |user: Option<UserId>| user.map_or(Owner::Treasury, Owner::User);
+        let original = Reversible { debit: owner(debit), credit: owner(credit), asset_type, amount, reversed };
+        book.transactions.insert(id, original);
+    }
+    Ok(())
+}
+
+fn lock_assets(conn: &mut PgConnection, book: &mut Book, commands: &[Command]) -> Result<(), DieselError> {
+    let named: BTreeSet<AssetId> = commands
+        .iter()
+        .filter_map(|command| match command.action {
+            Action::Claim { asset, .. } => Some(asset),
+            _ => None,
+        })
+        .collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    let locked = statement::<(BigInt, Text, Nullable<Timestamptz>, Text, Numeric, Text)>(
+        "select id, status, expires_at, asset_type, amount, title from assets
+         where id = any($) order by id for update",
+    )
+    .bind::<Array<BigInt>, _>(named.into_iter().collect::<Vec<_>>())
+    .load::<(AssetId, AssetStatus, Option<DateTime<Utc>>, AssetTypeCode, Amount, String)>(conn)?;
+    let mut claimed = Vec::new();
+    for (id, status, expires_at, asset_type, amount, title) in locked {
+        if status == AssetStatus::Claimed {
+            claimed.push(id);
+        }
+        book.assets.insert(id, AssetState { status, expires_at, asset_type, amount, title, claimed: None });
+    }
+    if claimed.is_empty() {
+        return Ok(());
+    }
+    let owners = statement::<(BigInt, BigInt, Uuid)>(
+        "select asset_id, user_id, transaction_id from claims where asset_id = any($)",
+    )
+    .bind::<Array<BigInt>, _>(claimed)
+    .load::<(AssetId, UserId, TransactionId)>(conn)?;
+    for (asset, owner, transaction) in owners {
+        if let Some(state) = book.assets.get_mut(&asset) {
+            state.claimed = Some((owner, transaction));
+        }
+    }
+    Ok(())
+}
+
+/// The wallets that a command may move, as far as its assets leave that open.
+fn wallets_of(book: &Book, command: &Command) -> Vec<WalletKey> {
+    let between = |asset_type: &AssetTypeCode, one: Owner, other: Owner| {
+        [one, other].map(|owner| WalletKey { owner, asset_type: asset_type.clone() }).to_vec()
+    };
+    match &command.action {
+        Action::Claim { user, asset } => match book.assets.get(asset) {
+            Some(state) if state.status == AssetStatus::Available => {
+                between(&state.asset_type, Owner::User(*user), Owner::Treasury)
+            }
+            Some(state) if state.claimed.is_some_and(|(owner, _)| owner == *user) => {
+                vec![WalletKey { owner: Owner::User(*user), asset_type: state.asset_type.clone() }]
+            }
+            _ => Vec::new(),
+        },
+        Action::TopUp(movement)
+        | Action::Bonus(movement)
+        | Action::Spend { movement, .. }
+        | Action::Adjustment { movement, .. } => {
+            between(&movement.asset_type, Owner::User(movement.user), Owner::Treasury)
+        }
+        Action::Transfer { movement, receiver, .. } => {
+            between(&movement.asset_type, Owner::User(movement.user), Owner::User(*receiver))
+        }
+        Action::Reversal { reverses } => book
+            .transactions
+            .get(reverses)
+            .map(|original| between(&original.asset_type, original.debit, original.credit))
+            .unwrap_or_default(),
+    }
+}
+
+type LockedWallet = (
+    WalletId,
+    Option<UserId>,
+    AssetTypeCode,
+    (Balance, Balance, i64, Option<DateTime<Utc>>),
+    Option<UserStatus>,
+    (Scale, Balance, bool),
+);
+
+fn lock_wallets(
+    conn: &mut PgConnection,
+    book: &mut Book,
+    lane: Lane,
+    wanted: &BTreeSet<WalletKey>,
+) -> Result<(), DieselError> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let (mut users, mut user_types, mut treasury_types) = (Vec::new(), Vec::new(), Vec::new());
+    for key in wanted {
+        match key.owner {
+            Owner::User(user) => {
+                users.push(user);
+                user_types.push(key.asset_type.as_str());
+            }
+            Owner::Treasury => treasury_types.push(key.asset_type.as_str()),
+        }
+    }
+    let locked = statement::<(
+        BigInt,
+        Nullable<BigInt>,
+        Text,
+        (Numeric, Numeric, BigInt, Nullable<Timestamptz>),
+        Nullable<Text>,
+        (SmallInt, Numeric, Bool),
+    )>(
+        "with of_users as materialized (
+             select w.id, w.user_id, w.asset_type, w.balance, w.credit_total, w.version, w.last_posted_at,
+                    u.status, t.scale, t.minimum_balance, t.transferable
+             from unnest($::bigint[], $::text[]) wanted (user_id, asset_type)
+             join wallets w on w.user_id = wanted.user_id and w.asset_type = wanted.asset_type
+             join users u on u.id = w.user_id
+             join asset_types t on t.code = w.asset_type
+             order by w.id for update of w
+         ), of_treasury as materialized (
+             select w.id, w.user_id, w.asset_type, w.balance, w.credit_total, w.version, w.last_posted_at,
+                    null::text, t.scale, t.minimum_balance, t.transferable
+             from wallets w join asset_types t on t.code = w.asset_type
+             where w.lane = $ and w.asset_type = any($)
+             order by w.id for update of w
+         )
+         select * from of_users union all select * from of_treasury",
+    )
+    .bind::<Array<BigInt>, _>(users)
+    .bind::<Array<Text>, _>(user_types)
+    .bind::<SmallInt, _>(lane.0)
+    .bind::<Array<Text>, _>(treasury_types)
+    .load::<LockedWallet>(conn)?;
+    for (id, user, asset_type, (balance, credit_total, version, last_posted_at), status, rules) in locked {
+        if let (Some(user), Some(status)) = (user, status) {
+            book.users.insert(user, status);
+        }
+        let (scale, minimum_balance, transferable) = rules;
+        book.asset_types.insert(asset_type.clone(), AssetTypeRules { scale, minimum_balance, transferable });
+        let owner = user.map_or(Owner::Treasury, Owner::User);
+        book.wallets.insert(
+            WalletKey { owner, asset_type },
+            WalletState { id: Some(id), balance, credit_total, version, last_posted_at },
+        );
+    }
+    Ok(())
+}
+
+/// Looks up the users and asset types of wallets that nobody has opened yet.
+fn read_rules(conn: &mut PgConnection, book: &mut Book, wanted: &BTreeSet<WalletKey>) -> Result<(), DieselError> {
+    let users: BTreeSet<UserId> = wanted
+        .iter()
+        .filter_map(|key| match key.owner {
+            Owner::User(user) if !book.users.contains_key(&user) => Some(user),
+            _ => None,
+        })
+        .collect();
+    if !users.is_empty() {
+        let found = statement::<(BigInt, Text)>("select id, status from users where id = any($)")
+            .bind::<Array<BigInt>, _>(users.into_iter().collect::<Vec<_>>())
+            .load::<(UserId, UserStatus)>(conn)?;
+        book.users.extend(found);
+    }
+    let types: BTreeSet<&str> = wanted
+        .iter()
+        .filter(|key| !book.asset_types.contains_key(&key.asset_type))
+        .map(|key| key.asset_type.as_str())
+        .collect();
+    if !types.is_empty() {
+        let found = statement::<(Text, SmallInt, Numeric, Bool)>(
+            "select code, scale, minimum_balance, transferable from asset_types where code = any($)",
+        )
+        .bind::<Array<Text>, _>(types.into_iter().collect::<Vec<_>>())
+        .load::<(AssetTypeCode, Scale, Balance, bool)>(conn)?;
+        book.asset_types.extend(found.into_iter().map(|(code, scale, minimum_balance, transferable)| {
+            (code, AssetTypeRules { scale, minimum_balance, transferable })
+        }));
+    }
+    Ok(())
+}

@@ -1,0 +1,267 @@
+//! The posting threads: they gather what waits into batches, and see each batch through to an
+//! outcome, whatever happens to the database on the way.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use diesel::PgConnection;
+use diesel::connection::SimpleConnection;
+use diesel::result::Error as DieselError;
+use tokio::sync::oneshot;
+
+use super::Outcome;
+use super::batch::{self, Failure};
+use crate::domain::posting::Command;
+use crate::domain::{Lane, TransactionId};
+use crate::error::{Error, Result};
+use crate::repo;
+
+/// The time, as the application has it.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// How long a batch is tried again before its commands are given up, in all.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// How often a batch may be in another's way before it is no accident.
+const MOST_CONFLICTS: u32 = 10;
+
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// How a ledger is set up.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where the database is, for libpq.
+    pub conninfo: String,
+    /// How many posting threads there are, each with a connection and a lane of its own.
+    pub threads: usize,
+    /// How many commands one batch takes at most.
+    pub batch_max: usize,
+}
+
+/// A command on its way, and where its answer is awaited.
+struct Request {
+    command: Command,
+    answer: oneshot::Sender<Result<Outcome>>,
+}
+
+/// The ledger, as everyone who moves value sees it.
+pub struct Ledger {
+    lanes: Mutex<Vec<SyncSender<Request>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Ledger {
+    /// Starts the posting threads. They connect when the first command comes.
+    ///
+    /// # Errors
+    /// Where the system has no threads left.
+    pub fn start(settings: &Settings, clock: &Clock) -> std::io::Result<Self> {
+        let mut lanes = Vec::new();
+        let mut threads = Vec::new();
+        for lane in (0..).map(Lane).take(settings.threads) {
+            // Room for the batch being gathered and three more; beyond that nobody would wait.
+            let (sender, receiver) = sync_channel(4 * settings.batch_max);
+            let mut poster = Poster { lane, settings: settings.clone(), clock: Arc::clone(clock), conn: None };
+            let thread =
+                std::thread::Builder::new().name(format!("posting-{}", lane.0)).spawn(move || poster.run(&receiver))?;
+            lanes.push(sender);
+            threads.push(thread);
+        }
+        Ok(Self { lanes: Mutex::new(lanes), threads: Mutex::new(threads) })
+    }
+
+    /// Submits a command and waits for its outcome, which is durable.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the business's no; [`Error::Overloaded`] at once where too many
+    /// wait; [`Error::DatabaseUnavailable`] where nothing was done; [`Error::CommitUnknown`] where
+    /// it could not be learned whether it was.
+    pub async fn submit(&self, command: Command) -> Result<Outcome> {
+        let (answer, outcome) = oneshot::channel();
+        self.enqueue(Request { command, answer })?;
+        outcome.await.unwrap_or(Err(Error::CommitUnknown))
+    }
+
+    /// A user's commands always go to the same thread, so that threads meet in few wallets.
+    fn enqueue(&self, request: Request) -> Result<()> {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let user = usize::try_from(request.command.requested_by.0).unwrap_or_default();
+        let lane = user.checked_rem(lanes.len()).and_then(|index| lanes.get(index)).ok_or(Error::Overloaded)?;
+        lane.try_send(request).map_err(|error| match error {
+            TrySendError::Full(_) | TrySendError::Disconnected(_) => Error::Overloaded,
+        })
+    }
+
+    /// Takes no more commands, posts those that wait, and returns when all are answered.
+    pub fn stop(&self) {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a posting thread panicked");
+            }
+        }
+    }
+}
+
+/// One posting thread.
+struct Poster {
+    lane: Lane,
+    settings: Settings,
+    clock: Clock,
+    conn: Option<PgConnection>,
+}
+
+impl Poster {
+    fn run(&mut self, requests: &Receiver<Request>) {
+        while let Ok(first) = requests.recv() {
+            let mut batch = vec![first];
+            batch.extend(requests.try_iter().take(self.settings.batch_max - 1));
+            // Whoever waits in a batch that panics learns that its outcome is unknown.
+            if catch_unwind(AssertUnwindSafe(|| self.serve(batch))).is_err() {
+                tracing::error!(lane = self.lane.0, "posting a batch panicked");
+                self.conn = None;
+            }
+        }
+    }
+
+    /// Sees a batch through: tries again what may be tried again, looks up what may have happened,
+    /// and parts a batch whose failure one command alone may have caused.
+    fn serve(&mut self, mut batch: Vec<Request>) {
+        let started = Instant::now();
+        let mut in_doubt = false;
+        let mut failures: u32 = 0;
+        loop {
+            match self.attempt(&mut batch, in_doubt) {
+                Ok(()) => return,
+                Err(Failure::InDoubt) => in_doubt = true,
+                Err(Failure::Conflict) if failures < MOST_CONFLICTS => {}
+                Err(Failure::Conflict) => return self.serve_apart(batch, DieselError::RollbackTransaction),
+                Err(Failure::Database(error)) => {
+                    if self.is_connected() {
+                        tracing::error!(lane = self.lane.0, size = batch.len(), %error, "a batch failed");
+                        return self.serve_apart(batch, error);
+                    }
+                    tracing::warn!(lane = self.lane.0, size = batch.len(), "lost the database; trying again");
+                }
+            }
+            if started.elapsed() > PATIENCE {
+                return give_up(batch, in_doubt);
+            }
+            failures += 1;
+            std::thread::sleep(pause(failures, self.lane));
+        }
+    }
+
+    /// One try. Commands that are answered leave the batch.
+    fn attempt(&mut self, batch: &mut Vec<Request>, in_doubt: bool) -> std::result::Result<(), Failure> {
+        let now = (self.clock)();
+        let lane = self.lane;
+        let conn = self.connection()?;
+        if in_doubt {
+            answer_those_posted(conn, batch)?;
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let (commands, answers): (Vec<Command>, Vec<_>) =
+            batch.drain(..).map(|request| (request.command, request.answer)).unzip();
+        match batch::post(conn, lane, now, &commands) {
+            Ok(outcomes) => {
+                for (answer, outcome) in answers.into_iter().zip(outcomes) {
+                    // Nobody may wait any more; what is posted stays posted.
+                    let _ = answer.send(outcome.map_err(Error::from));
+                }
+                Ok(())
+            }
+            Err(failure) => {
+                batch.extend(commands.into_iter().zip(answers).map(|(command, answer)| Request { command, answer }));
+                Err(failure)
+            }
+        }
+    }
+
+    /// A batch that fails for no passing reason is posted command by command, so that only the
+    /// culprit fails.
+    fn serve_apart(&mut self, batch: Vec<Request>, error: DieselError) {
+        if batch.len() > 1 {
+            for request in batch {
+                self.serve(vec![request]);
+            }
+            return;
+        }
+        for request in batch {
+            // The cause goes to the request's log line; there is only this one request.
+            let _ = request.answer.send(Err(Error::broken(error)));
+            return;
+        }
+    }
+
+    fn connection(&mut self) -> std::result::Result<&mut PgConnection, Failure> {
+        let conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => connect(&self.settings.conninfo)?,
+        };
+        Ok(self.conn.insert(conn))
+    }
+
+    /// Whether the connection still answers; one that does not is dropped.
+    fn is_connected(&mut self) -> bool {
+        let answers = self.conn.as_mut().is_some_and(|conn| conn.batch_execute("rollback").is_ok());
+        if !answers {
+            self.conn = None;
+        }
+        answers
+    }
+}
+
+/// A connection for posting. All that a batch does is look rows up by key, so plans that read whole
+/// tables are never right, although a planner that has seen only an empty table may think so.
+fn connect(conninfo: &str) -> std::result::Result<PgConnection, Failure> {
+    let failed =
+        |error: &dyn std::fmt::Display| Failure::Database(DieselError::QueryBuilderError(repo::one_line(error).into()));
+    let mut conn = repo::connect(conninfo).map_err(|error| failed(&error))?;
+    conn.batch_execute(
+        "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; \
+         set plan_cache_mode = force_generic_plan; set jit = off",
+    )
+    .map_err(|error| failed(&error))?;
+    Ok(conn)
+}
+
+/// After a commit without an answer: answers those commands whose transactions are in the ledger,
+/// and leaves the others. They are not in it, or their ids would be; if the lost commit is still on
+/// its way, its rows block those of the next try, which then comes back here.
+fn answer_those_posted(conn: &mut PgConnection, batch: &mut Vec<Request>) -> std::result::Result<(), Failure> {
+    let ids: Vec<TransactionId> = batch.iter().map(|request| request.command.transaction).collect();
+    let posted = repo::transactions::by_ids(conn, &ids)?;
+    let waiting = std::mem::take(batch);
+    for request in waiting {
+        match posted.iter().find(|transaction| transaction.id == request.command.transaction) {
+            Some(transaction) => {
+                let _ = request.answer.send(Ok(Outcome::Posted(transaction.clone())));
+            }
+            None => batch.push(request),
+        }
+    }
+    Ok(())
+}
+
+fn give_up(batch: Vec<Request>, in_doubt: bool) {
+    tracing::error!(size = batch.len(), in_doubt, "gave a batch up");
+    for request in batch {
+        let error = if in_doubt { Error::CommitUnknown } else { Error::DatabaseUnavailable };
+        let _ = request.answer.send(Err(error));
+    }
+}
+
+/// Doubles with every failure; lanes differ a little, so that two in each other's way part.
+fn pause(failures: u32, lane: Lane) -> Duration {
+    let doubled = Duration::from_millis(2).saturating_mul(2_u32.saturating_pow(failures.min(10)));
+    doubled.min(LONGEST_PAUSE) + Duration::from_millis(u64::try_from(lane.0).unwrap_or_default())
+}

@@ -1,0 +1,173 @@
+//! All SQL that does not move value. One file per noun, one function per verb of the business; each
+//! public function is a use case and opens its own transaction where it needs one.
+
+pub mod assets;
+pub mod audit;
+pub mod reports;
+pub mod sessions;
+pub mod statement;
+pub mod transactions;
+pub mod users;
+pub mod wallets;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::r2d2::{self, ManageConnection};
+use diesel::{Connection, PgConnection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use crate::error::{Error, Fatal, Result};
+
+/// The migrations, part of the program.
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+
+/// The number of the advisory lock that lets one instance migrate at a time.
+const MIGRATION_LOCK: i64 = 0x0C0F_FE12;
+
+/// The least PostgreSQL that Coffer's SQL runs on.
+const LEAST_SERVER_VERSION: i32 = 130_000;
+
+/// What every connection promises, so that nothing waits for ever: milliseconds.
+const TIME_OUTS: &str = "set statement_timeout = 5000; set lock_timeout = 2000; \
+    set idle_in_transaction_session_timeout = 10000; set timezone = 'UTC'; \
+    set application_name = 'coffer'";
+
+/// Opens one connection with Coffer's time-outs.
+///
+/// # Errors
+/// Where the server cannot be reached within three seconds or refuses.
+pub fn connect(conninfo: &str) -> diesel::ConnectionResult<PgConnection> {
+    let mut conn = PgConnection::establish(conninfo)?;
+    conn.batch_execute(TIME_OUTS).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+    Ok(conn)
+}
+
+/// Brings the schema up to date; says which migrations it ran. Safe to be called by several
+/// instances at once: one migrates, the others wait for it.
+///
+/// # Errors
+/// One line for the terminal: the server is too old, not reachable, or refuses a migration.
+pub fn migrate(conninfo: &str) -> std::result::Result<Vec<String>, Fatal> {
+    let fatal = |error: &dyn std::fmt::Display| Fatal::new(format!("cannot migrate the database: {error}"));
+    let mut conn = PgConnection::establish(conninfo)
+        .map_err(|error| Fatal::new(format!("cannot reach the database: {}", one_line(&error))))?;
+    check_server_version(&mut conn)?;
+    conn.batch_execute(&format!("select pg_advisory_lock({MIGRATION_LOCK})")).map_err(|e| fatal(&e))?;
+    let versions = conn.run_pending_migrations(MIGRATIONS).map_err(|e| fatal(&e))?;
+    Ok(versions.iter().map(ToString::to_string).collect())
+}
+
+/// Takes every migration back, the newest first. All data is lost; for tests of the migrations.
+///
+/// # Errors
+/// The first migration that could not be taken back.
+pub fn revert_all(conn: &mut PgConnection) -> std::result::Result<(), Fatal> {
+    conn.revert_all_migrations(MIGRATIONS).map(|_| ()).map_err(|error| Fatal::new(error.to_string()))
+}
+
+fn check_server_version(conn: &mut PgConnection) -> std::result::Result<(), Fatal> {
+    use diesel::prelude::*;
+    let version: String = diesel::dsl::sql::<diesel::sql_types::Text>("select current_setting('server_version_num')")
+        .get_result(conn)
+        .map_err(|error| Fatal::new(format!("cannot ask the database for its version: {error}")))?;
+    match version.parse::<i32>() {
+        Ok(number) if number >= LEAST_SERVER_VERSION => Ok(()),
+        _ => Err(Fatal::new(format!(
+            "the database server is PostgreSQL {}, Coffer needs 13 or newer",
+            version.get(..2).unwrap_or(&version)
+        ))),
+    }
+}
+
+/// An error's text without its line breaks, for the one line that a terminal gets.
+pub(crate) fn one_line(error: &dyn std::fmt::Display) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A pooled connection, and whether its server has gone away. The pool would find that out only by
+/// a question before every use, which would double the round trips.
+struct Pooled {
+    conn: PgConnection,
+    lost: bool,
+}
+
+#[derive(Debug)]
+struct Connector {
+    conninfo: String,
+}
+
+impl ManageConnection for Connector {
+    type Connection = Pooled;
+    type Error = diesel::ConnectionError;
+
+    fn connect(&self) -> diesel::ConnectionResult<Pooled> {
+        connect(&self.conninfo).map(|conn| Pooled { conn, lost: false })
+    }
+
+    fn is_valid(&self, _: &mut Pooled) -> diesel::ConnectionResult<()> {
+        Ok(())
+    }
+
+    fn has_broken(&self, pooled: &mut Pooled) -> bool {
+        pooled.lost || std::thread::panicking() || r2d2::R2D2Connection::is_broken(&mut pooled.conn)
+    }
+}
+
+/// The database as handlers see it: a pool of connections that blocking threads work on.
+#[derive(Clone)]
+pub struct Db {
+    pool: Arc<r2d2::Pool<Connector>>,
+}
+
+impl Db {
+    /// How long a request waits for a free connection.
+    const WAIT: Duration = Duration::from_secs(2);
+
+    /// A pool of at most `size` connections, which are opened as they are needed.
+    pub fn new(conninfo: &str, size: u32) -> Self {
+        let pool = r2d2::Pool::builder()
+            .max_size(size)
+            .min_idle(Some(1))
+            .test_on_check_out(false)
+            .connection_timeout(Self::WAIT)
+            .error_handler(Box::new(LogErrors))
+            .build_unchecked(Connector { conninfo: conninfo.to_owned() });
+        Self { pool: Arc::new(pool) }
+    }
+
+    /// Runs a verb on a blocking thread with a connection of the pool: the only bridge from async
+    /// code to SQL.
+    ///
+    /// # Errors
+    /// The verb's own; [`Error::DatabaseUnavailable`] where there is no connection in time.
+    pub async fn run<T, F>(&self, verb: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut PgConnection) -> Result<T> + Send + 'static,
+    {
+        let db = self.clone();
+        tokio::task::spawn_blocking(move || db.run_here(verb)).await.map_err(Error::broken)?
+    }
+
+    /// Runs a verb on the calling thread; for jobs and commands, which may block.
+    ///
+    /// # Errors
+    /// As [`Db::run`].
+    pub fn run_here<T>(&self, verb: impl FnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
+        let mut pooled = self.pool.get().map_err(|_| Error::DatabaseUnavailable)?;
+        let result = verb(&mut pooled.conn);
+        pooled.lost = matches!(result, Err(Error::DatabaseUnavailable));
+        result
+    }
+}
+
+#[derive(Debug)]
+struct LogErrors;
+
+impl r2d2::HandleError<diesel::ConnectionError> for LogErrors {
+    fn handle_error(&self, error: diesel::ConnectionError) {
+        tracing::warn!(error = one_line(&error), "no connection to the database");
+    }
+}
