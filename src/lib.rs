@@ -10,3 +10,6 @@
 //! - [`repo`] holds all other SQL, one file per noun, one function per verb of the business.
 //! - [`domain`] names the nouns and their rules, without queries, clocks or HTTP.
 //! - [`postgres`] runs the private PostgreSQL server of an installation that brought none.
+
+pub mod error;
+pub mod postgres;
