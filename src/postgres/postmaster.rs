@@ -165,7 +165,11 @@ fn works_in(data: &Path, pid: &str) -> Option<bool> {
             // A process that has ended, unless there is no such folder at all.
             Path::new("/proc/self/cwd").exists().then_some(false)
         }
-        Err(_) => None,
+        Err(_) => {
+            // Root in a container may not look, but may read the program's name.
+            let program = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+            (program.trim() != "postgres").then_some(false)
+        }
     }
 }
 
