@@ -37,6 +37,9 @@ impl Folder {
             .join(format!("coffer-{}", &id[..8]))
             .join(name);
         fs::create_dir_all(&path).unwrap();
+        for folder in [&path, path.parent().unwrap()] {
+            fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+        }
         Self(path)
     }
 
