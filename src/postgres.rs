@@ -50,10 +50,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            durability: Durability::Full,
-            max_connections: 100,
-        }
+        Self { durability: Durability::Full, max_connections: 100 }
     }
 }
 
@@ -81,11 +78,7 @@ impl Server {
             .name("postgres-keeper".to_owned())
             .spawn(move || site.keep(postmaster, &stopped))
             .map_err(|error| Fatal::new(format!("cannot start a thread: {error}")))?;
-        Ok(Self {
-            conninfo,
-            stop,
-            keeper: Some(keeper),
-        })
+        Ok(Self { conninfo, stop, keeper: Some(keeper) })
     }
 
     /// How libpq connects to the database `coffer`, as its superuser `coffer`.
@@ -116,10 +109,7 @@ impl Drop for Server {
 /// libpq cannot be told the path: it is too long, holds a comma, or is not UTF-8.
 pub fn conninfo_for(data_dir: &Path) -> Result<String, Fatal> {
     let folder = data_dir.join("socket");
-    conninfo(
-        &folder.canonicalize().map_err(cannot("find", &folder))?,
-        "coffer",
-    )
+    conninfo(&folder.canonicalize().map_err(cannot("find", &folder))?, "coffer")
 }
 
 /// Whether an embedded server listens on `data_dir`.
@@ -131,9 +121,7 @@ pub fn is_running(data_dir: &Path) -> bool {
 fn conninfo(socket: &Path, database: &str) -> Result<String, Fatal> {
     let refuse = |reason: &str| {
         let path = socket.display();
-        Err(Fatal::new(format!(
-            "set DATA_DIR to another folder: the path {path} {reason}"
-        )))
+        Err(Fatal::new(format!("set DATA_DIR to another folder: the path {path} {reason}")))
     };
     let Some(path) = socket.to_str() else {
         return refuse("is not UTF-8");
@@ -146,9 +134,7 @@ fn conninfo(socket: &Path, database: &str) -> Result<String, Fatal> {
     }
     let host = path.replace('\\', r"\\").replace('\'', r"\'");
     // The port stands here because PGPORT in the environment would change it.
-    Ok(format!(
-        "host='{host}' port=5432 user=coffer dbname={database}"
-    ))
+    Ok(format!("host='{host}' port=5432 user=coffer dbname={database}"))
 }
 
 impl Site {
@@ -177,9 +163,7 @@ impl Site {
                 || reason.contains("already exists");
             if !may_pass || Instant::now() > give_up {
                 let log = self.log.display();
-                return Err(Fatal::new(format!(
-                    "PostgreSQL did not start: {reason} (see {log})"
-                )));
+                return Err(Fatal::new(format!("PostgreSQL did not start: {reason} (see {log})")));
             }
             thread::sleep(Duration::from_millis(200));
         }
@@ -214,8 +198,7 @@ impl Site {
         if !postmaster.says_ready(self) {
             return Ok(false);
         }
-        let Ok(mut connection) = PgConnection::establish(&conninfo(&self.socket, "postgres")?)
-        else {
+        let Ok(mut connection) = PgConnection::establish(&conninfo(&self.socket, "postgres")?) else {
             return Ok(false);
         };
         diesel::sql_query("select from pg_database where datname = 'coffer'")
@@ -233,10 +216,7 @@ impl Site {
 fn telling_line(text: &str) -> String {
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
     let fatal = lines().rfind(|line| line.contains("FATAL:") || line.contains("error:"));
-    fatal
-        .or_else(|| lines().next_back())
-        .unwrap_or("it said nothing")
-        .to_owned()
+    fatal.or_else(|| lines().next_back()).unwrap_or("it said nothing").to_owned()
 }
 
 fn cannot<'a>(verb: &'a str, path: &'a Path) -> impl FnOnce(io::Error) -> Fatal + 'a {

@@ -1,11 +1,6 @@
 //! The embedded PostgreSQL: found, made, watched, taken over and stopped, for real.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "a failing test fails loudly"
-)]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a failing test fails loudly")]
 
 mod support;
 
@@ -22,10 +17,7 @@ use diesel::{Connection, PgConnection, RunQueryDsl};
 use rustix::process::{Pid, Signal, geteuid, kill_process, test_kill_process};
 use support::cluster::cluster;
 
-const FAST: Options = Options {
-    durability: Durability::ThrowAway,
-    max_connections: 20,
-};
+const FAST: Options = Options { durability: Durability::ThrowAway, max_connections: 20 };
 
 /// A folder that PostgreSQL's user can reach, and that goes with the test.
 struct Folder(PathBuf);
@@ -33,9 +25,7 @@ struct Folder(PathBuf);
 impl Folder {
     fn new(name: &str) -> Self {
         let id = uuid::Uuid::new_v4().simple().to_string();
-        let path = std::env::temp_dir()
-            .join(format!("coffer-{}", &id[..8]))
-            .join(name);
+        let path = std::env::temp_dir().join(format!("coffer-{}", &id[..8])).join(name);
         fs::create_dir_all(&path).unwrap();
         for folder in [&path, path.parent().unwrap()] {
             fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
@@ -63,16 +53,14 @@ fn postmaster(data: &Path) -> Option<Pid> {
 }
 
 fn count(conninfo: &str) -> diesel::QueryResult<usize> {
-    let mut connection = PgConnection::establish(conninfo)
-        .map_err(|error| diesel::result::Error::QueryBuilderError(error.into()))?;
+    let mut connection =
+        PgConnection::establish(conninfo).map_err(|error| diesel::result::Error::QueryBuilderError(error.into()))?;
     diesel::sql_query("select from kept").execute(&mut connection)
 }
 
 fn keep_one_row(conninfo: &str) {
     let mut connection = PgConnection::establish(conninfo).unwrap();
-    connection
-        .batch_execute("create table kept (id int); insert into kept values (1)")
-        .unwrap();
+    connection.batch_execute("create table kept (id int); insert into kept values (1)").unwrap();
 }
 
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
@@ -102,21 +90,10 @@ fn what_is_committed_is_there_after_a_stop_and_a_start_in_an_odd_folder() {
 fn nobody_else_may_enter_the_socket_and_no_port_is_open() {
     let folder = Folder::new("private");
     let server = Server::start(&folder.data(), FAST).unwrap();
-    let mode = fs::metadata(folder.data().join("socket"))
-        .unwrap()
-        .permissions()
-        .mode();
+    let mode = fs::metadata(folder.data().join("socket")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
     let over_tcp = server.conninfo().replace(
-        &format!(
-            "host='{}'",
-            folder
-                .data()
-                .canonicalize()
-                .unwrap()
-                .join("socket")
-                .display()
-        ),
+        &format!("host='{}'", folder.data().canonicalize().unwrap().join("socket").display()),
         "host=127.0.0.1 connect_timeout=2",
     );
     assert!(over_tcp.contains("127.0.0.1"));
@@ -129,8 +106,7 @@ fn a_killed_server_is_started_again_with_all_that_was_committed() {
     let server = Server::start(&folder.data(), Options::default()).unwrap();
     keep_one_row(server.conninfo());
     let mut busy = PgConnection::establish(server.conninfo()).unwrap();
-    busy.batch_execute("begin; insert into kept values (2)")
-        .unwrap();
+    busy.batch_execute("begin; insert into kept values (2)").unwrap();
     for _ in 0..2 {
         let killed = postmaster(&folder.data()).unwrap();
         kill_process(killed, Signal::KILL).unwrap();
@@ -149,10 +125,7 @@ fn a_second_coffer_is_refused_on_the_same_folder() {
     let first = DataLock::acquire(&folder.data()).unwrap();
     let refusal = DataLock::acquire(&folder.data()).unwrap_err().to_string();
     assert!(refusal.contains("another Coffer already runs"), "{refusal}");
-    assert!(
-        refusal.contains(&format!("process {}", std::process::id())),
-        "{refusal}"
-    );
+    assert!(refusal.contains(&format!("process {}", std::process::id())), "{refusal}");
     drop(first);
     DataLock::acquire(&folder.data()).unwrap();
 }
@@ -184,10 +157,7 @@ fn the_server_of_a_killed_coffer_is_taken_over() {
     let output = BufReader::new(holder.stdout.take().unwrap());
     assert!(output.lines().any(|line| line.unwrap() == "holding"));
     let refusal = DataLock::acquire(&folder.data()).unwrap_err().to_string();
-    assert!(
-        refusal.contains(&format!("process {}", holder.id())),
-        "{refusal}"
-    );
+    assert!(refusal.contains(&format!("process {}", holder.id())), "{refusal}");
     holder.kill().unwrap();
     holder.wait().unwrap();
 
@@ -219,11 +189,7 @@ fn a_crashed_servers_number_that_another_process_bears_does_not_matter() {
         other.uid(owner.uid()).gid(owner.gid()).current_dir("/");
     }
     let mut other = other.spawn().unwrap();
-    let stale = format!(
-        "{}\n{}\n1\n5432\n\n\n\nready   \n",
-        other.id(),
-        data.display()
-    );
+    let stale = format!("{}\n{}\n1\n5432\n\n\n\nready   \n", other.id(), data.display());
     fs::write(data.join("postmaster.pid"), stale).unwrap();
     // Root in a container may not be told where a process works; then PostgreSQL's word counts.
     let can_tell = fs::metadata(format!("/proc/{}/cwd", other.id())).is_ok();
@@ -274,10 +240,7 @@ fn what_cannot_work_is_said_in_one_line() {
     drop(Server::start(&folder.data(), FAST).unwrap());
     fs::write(folder.data().join("postgres/pg_hba.conf"), "nonsense").unwrap();
     let refusal = Server::start(&folder.data(), FAST).unwrap_err().to_string();
-    assert!(
-        refusal.contains("FATAL") && refusal.contains("pg_hba.conf"),
-        "{refusal}"
-    );
+    assert!(refusal.contains("FATAL") && refusal.contains("pg_hba.conf"), "{refusal}");
 
     let refusal = Binaries::find(Some("8")).unwrap_err().to_string();
     assert!(refusal.contains("PostgreSQL 8"), "{refusal}");
@@ -287,13 +250,8 @@ fn what_cannot_work_is_said_in_one_line() {
 #[test]
 fn every_test_has_a_database_of_its_own() {
     let databases: Vec<_> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8)
-            .map(|_| scope.spawn(|| cluster().new_database()))
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| cluster().new_database())).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     for database in &databases {
         keep_one_row(&database.url);

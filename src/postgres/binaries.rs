@@ -25,9 +25,7 @@ impl Binaries {
     /// There is none; the message says what to install.
     pub fn find(made_by: Option<&str>) -> Result<Self, Fatal> {
         let made_by: Option<u32> = made_by.and_then(|version| version.trim().parse().ok());
-        let mut found = candidates()
-            .into_iter()
-            .filter_map(|folder| Self::inspect(&folder));
+        let mut found = candidates().into_iter().filter_map(|folder| Self::inspect(&folder));
         let fits = |binaries: &Self| match made_by {
             Some(version) => binaries.version == version,
             None => binaries.version >= OLDEST_VERSION,
@@ -66,22 +64,14 @@ impl Binaries {
         let text = String::from_utf8(output.stdout).ok()?;
         // For example: postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)
         let version = leading_number(text.split(") ").nth(1)?)?;
-        Some(Self {
-            folder: folder.canonicalize().ok()?,
-            version,
-        })
+        Some(Self { folder: folder.canonicalize().ok()?, version })
     }
 }
 
 fn candidates() -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = env::var_os("PATH")
-        .iter()
-        .flat_map(env::split_paths)
-        .collect();
+    let mut folders: Vec<PathBuf> = env::var_os("PATH").iter().flat_map(env::split_paths).collect();
     if let Ok(output) = Command::new("pg_config").arg("--bindir").output() {
-        folders.push(PathBuf::from(
-            String::from_utf8_lossy(&output.stdout).trim(),
-        ));
+        folders.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
     }
     for (parent, prefix) in [
         ("/usr/lib/postgresql", ""),
@@ -104,10 +94,7 @@ fn versions(parent: &Path, prefix: &str) -> Vec<PathBuf> {
         .filter_map(|entry| {
             let name = entry.file_name();
             let version = name.to_str()?.strip_prefix(prefix)?.trim_start_matches('@');
-            Some((
-                leading_number(version).unwrap_or(0),
-                entry.path().join("bin"),
-            ))
+            Some((leading_number(version).unwrap_or(0), entry.path().join("bin")))
         })
         .collect();
     found.sort_by_key(|(version, _)| std::cmp::Reverse(*version));

@@ -25,12 +25,7 @@ impl DataLock {
         make_data_dir(data_dir)?;
         let path = data_dir.join("coffer.lock");
         let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600);
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let mut file = options.open(&path).map_err(cannot("open", &path))?;
         match file.try_lock() {
             Ok(()) => {}
@@ -48,9 +43,7 @@ impl DataLock {
                 )));
             }
         }
-        file.set_len(0)
-            .and_then(|()| write!(file, "{}", std::process::id()))
-            .map_err(cannot("write", &path))?;
+        file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(cannot("write", &path))?;
         Ok(Self { _file: file })
     }
 }

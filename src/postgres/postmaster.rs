@@ -34,11 +34,7 @@ impl Postmaster {
             let listens = UnixStream::connect(site.socket.join(SOCKET_FILE)).is_ok();
             if listens && may_be_postmaster(site, pid) {
                 tracing::info!(%pid, "taking over the PostgreSQL that still runs");
-                return Ok(Self {
-                    pid,
-                    child: None,
-                    log_start,
-                });
+                return Ok(Self { pid, child: None, log_start });
             }
             if test_kill_process(pid).is_ok() && nobody_works_in(&site.data) {
                 // After a reboot another process may bear the number of a server that crashed,
@@ -51,23 +47,14 @@ impl Postmaster {
         }
         let output = log.try_clone().map_err(cannot("open", &site.log))?;
         let mut command = site.command("postgres");
-        command
-            .arg("-D")
-            .arg(&site.data)
-            .stdout(output)
-            .stderr(log)
-            .env_remove("PGPORT");
+        command.arg("-D").arg(&site.data).stdout(output).stderr(log).env_remove("PGPORT");
         for setting in settings(site) {
             command.arg("-c").arg(setting);
         }
         // Ctrl-C in the terminal is for Coffer, which then stops the server itself.
         let child = command.process_group(0).spawn();
         let child = child.map_err(cannot("run", &site.binaries.path("postgres")))?;
-        Ok(Self {
-            pid: Pid::from_child(&child),
-            child: Some(child),
-            log_start,
-        })
+        Ok(Self { pid: Pid::from_child(&child), child: Some(child), log_start })
     }
 
     /// Whether an earlier Coffer started it.
@@ -143,12 +130,7 @@ fn settings(site: &Site) -> Vec<String> {
 fn recorded(site: &Site) -> Option<(Pid, bool)> {
     let text = fs::read_to_string(site.data.join("postmaster.pid")).ok()?;
     let pid = Pid::from_raw(text.lines().next()?.trim().parse().ok()?)?;
-    Some((
-        pid,
-        text.lines()
-            .nth(7)
-            .is_some_and(|status| status.trim() == "ready"),
-    ))
+    Some((pid, text.lines().nth(7).is_some_and(|status| status.trim() == "ready")))
 }
 
 fn may_be_postmaster(site: &Site, pid: Pid) -> bool {
@@ -180,11 +162,7 @@ fn nobody_works_in(data: &Path) -> bool {
     };
     let is_out = |entry: &DirEntry| {
         let theirs = entry.metadata().is_ok_and(|found| found.uid() == owner);
-        !theirs
-            || entry
-                .file_name()
-                .to_str()
-                .is_some_and(|name| works_in(data, name) == Some(false))
+        !theirs || entry.file_name().to_str().is_some_and(|name| works_in(data, name) == Some(false))
     };
     fs::read_dir("/proc").is_ok_and(|entries| entries.flatten().all(|entry| is_out(&entry)))
 }
@@ -195,11 +173,7 @@ fn open_log(path: &Path) -> Result<(File, u64), Fatal> {
         let _ = fs::rename(path, path.with_extension("log.1"));
     }
     let open = || {
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)?;
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
         let length = file.metadata()?.len();
         Ok((file, length))
     };

@@ -66,33 +66,19 @@ impl Site {
         }
         tracing::info!(folder = %self.data.display(), "making the database");
         let mut initdb = self.command("initdb");
-        initdb
-            .arg("-D")
-            .arg(&fresh)
-            .args(["--username=coffer", "--encoding=UTF8", "--locale=C"]);
-        initdb.args([
-            "--data-checksums",
-            "--auth-local=trust",
-            "--auth-host=reject",
-        ]);
+        initdb.arg("-D").arg(&fresh).args(["--username=coffer", "--encoding=UTF8", "--locale=C"]);
+        initdb.args(["--data-checksums", "--auth-local=trust", "--auth-host=reject"]);
         if self.options.durability == Durability::ThrowAway {
             initdb.arg("--no-sync");
         }
-        let output = initdb
-            .output()
-            .map_err(cannot("run", &self.binaries.path("initdb")))?;
+        let output = initdb.output().map_err(cannot("run", &self.binaries.path("initdb")))?;
         if !output.status.success() {
             let text = String::from_utf8_lossy(&output.stderr);
-            return Err(Fatal::new(format!(
-                "initdb failed: {}",
-                telling_line(&text)
-            )));
+            return Err(Fatal::new(format!("initdb failed: {}", telling_line(&text))));
         }
         fs::rename(&fresh, &self.data).map_err(cannot("move the new database to", &self.data))?;
         let parent = self.data.parent().unwrap_or(&self.data);
-        File::open(parent)
-            .and_then(|parent| parent.sync_all())
-            .map_err(cannot("sync", parent))
+        File::open(parent).and_then(|parent| parent.sync_all()).map_err(cannot("sync", parent))
     }
 
     /// Makes `folder` one that only the server's user may enter.
@@ -110,10 +96,7 @@ impl Site {
     pub(super) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.binaries.path(program));
         // The user may not be able to enter the folder that Coffer was started in.
-        command
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .env("LC_ALL", "C");
+        command.current_dir("/").stdin(Stdio::null()).env("LC_ALL", "C");
         if let Some(user) = self.user {
             command.uid(user.uid).gid(user.gid);
         }
@@ -133,10 +116,7 @@ impl User {
     /// an existing cluster, else `postgres`, else `nobody`.
     fn choose(data: &Path) -> Result<Option<Self>, Fatal> {
         let me = geteuid();
-        let owner = fs::metadata(data).ok().map(|found| Self {
-            uid: found.uid(),
-            gid: found.gid(),
-        });
+        let owner = fs::metadata(data).ok().map(|found| Self { uid: found.uid(), gid: found.gid() });
         match owner {
             Some(owner) if !me.is_root() && owner.uid != me.as_raw() => Err(Fatal::new(format!(
                 "{} belongs to the user with id {}: run Coffer as that user or as root",
@@ -159,10 +139,7 @@ impl User {
             let output = Command::new("id").args([option, name]).output().ok()?;
             String::from_utf8(output.stdout).ok()?.trim().parse().ok()
         };
-        Some(Self {
-            uid: id("-u")?,
-            gid: id("-g")?,
-        })
+        Some(Self { uid: id("-u")?, gid: id("-g")? })
     }
 }
 
@@ -177,18 +154,13 @@ fn make_folder(path: &Path, mode: u32) -> Result<(), Fatal> {
         return Ok(());
     }
     let made = DirBuilder::new().recursive(true).mode(mode).create(path);
-    made.and_then(|()| fs::set_permissions(path, Permissions::from_mode(mode)))
-        .map_err(cannot("make", path))
+    made.and_then(|()| fs::set_permissions(path, Permissions::from_mode(mode))).map_err(cannot("make", path))
 }
 
 /// Whether `user` may pass through `folder` and all folders above it.
 fn reaches(user: User, folder: &Path) -> bool {
     let mut test = Command::new("test");
-    test.arg("-x")
-        .arg(folder)
-        .current_dir("/")
-        .uid(user.uid)
-        .gid(user.gid);
+    test.arg("-x").arg(folder).current_dir("/").uid(user.uid).gid(user.gid);
     test.status().is_ok_and(|status| status.success())
 }
 
@@ -200,9 +172,7 @@ fn move_elsewhere(data_dir: &Path) -> Result<(), Fatal> {
     }
     if data.exists() {
         let data = data.display();
-        return Err(Fatal::new(format!(
-            "PostgreSQL's user cannot reach {data}: give the folders above it chmod o+x"
-        )));
+        return Err(Fatal::new(format!("PostgreSQL's user cannot reach {data}: give the folders above it chmod o+x")));
     }
     let real = Path::new(ELSEWHERE).join(uuid::Uuid::new_v4().simple().to_string());
     tracing::warn!(

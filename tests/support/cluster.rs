@@ -1,10 +1,7 @@
 //! A throw-away PostgreSQL per test binary, and a database of its own per test.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
-#![allow(
-    clippy::expect_used,
-    reason = "a test that cannot be set up fails loudly"
-)]
+#![allow(clippy::expect_used, reason = "a test that cannot be set up fails loudly")]
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -45,9 +42,7 @@ pub fn cluster() -> &'static Cluster {
 
 /// What is in every new database.
 fn prepare_template(connection: &mut PgConnection) {
-    connection
-        .batch_execute("select 1")
-        .expect("the template is prepared");
+    connection.batch_execute("select 1").expect("the template is prepared");
 }
 
 impl Cluster {
@@ -56,16 +51,9 @@ impl Cluster {
         let name = format!("coffer-test-{}", id.get(..12).unwrap_or(&id));
         let folder = std::env::temp_dir().join(name);
         let watchdog = watch(&folder);
-        let options = Options {
-            durability: Durability::ThrowAway,
-            max_connections: 300,
-        };
+        let options = Options { durability: Durability::ThrowAway, max_connections: 300 };
         let server = Server::start(&folder, options).expect("the test server starts");
-        let cluster = Self {
-            server,
-            databases: AtomicU32::new(0),
-            _watchdog: watchdog,
-        };
+        let cluster = Self { server, databases: AtomicU32::new(0), _watchdog: watchdog };
         cluster.execute(&format!("create database {TEMPLATE}"));
         prepare_template(&mut connect(&cluster.conninfo(TEMPLATE)));
         cluster
@@ -76,23 +64,15 @@ impl Cluster {
         let number = self.databases.fetch_add(1, Ordering::Relaxed);
         let name = format!("test_{number}");
         self.execute(&format!("create database {name} template {TEMPLATE}"));
-        Database {
-            url: self.conninfo(&name),
-            name,
-            cluster: self,
-        }
+        Database { url: self.conninfo(&name), name, cluster: self }
     }
 
     fn conninfo(&self, database: &str) -> String {
-        self.server
-            .conninfo()
-            .replace("dbname=coffer", &format!("dbname={database}"))
+        self.server.conninfo().replace("dbname=coffer", &format!("dbname={database}"))
     }
 
     fn execute(&self, sql: &str) {
-        connect(self.server.conninfo())
-            .batch_execute(sql)
-            .expect(sql);
+        connect(self.server.conninfo()).batch_execute(sql).expect(sql);
     }
 }
 
@@ -114,8 +94,7 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        self.cluster
-            .execute(&format!("drop database {} with (force)", self.name));
+        self.cluster.execute(&format!("drop database {} with (force)", self.name));
     }
 }
 
