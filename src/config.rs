@@ -126,7 +126,7 @@ impl Config {
             public_url: public_url.trim_end_matches('/').to_owned(),
             data_dir: set("DATA_DIR").unwrap_or_else(|| "./data".to_owned()).into(),
             database,
-            database_pool_size: number(&set, "DATABASE_POOL_SIZE", 8, 1, 64)?,
+            database_pool_size: number(&set, "DATABASE_POOL_SIZE", 8, 2, 64)?,
             secret_key,
             log_format,
             log_level,

@@ -156,35 +156,16 @@ impl From<DieselError> for Error {
     fn from(error: DieselError) -> Self {
         match &error {
             DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => Self::DatabaseUnavailable,
-            DieselError::DatabaseError(kind, information) => match information.constraint_name() {
+            DieselError::DatabaseError(_, information) => match information.constraint_name() {
                 Some("users_external_id_key" | "users_username_key" | "users_email_key" | "users_phone_number_key") => {
                     Refusal::AlreadyRegistered.into()
                 }
-                _ if lost_connection(kind, information.message()) => Self::DatabaseUnavailable,
                 _ => Self::broken(error),
             },
             DieselError::NotFound => Self::NotFound,
             _ => Self::broken(error),
         }
     }
-}
-
-/// Whether a database error means that the connection is gone rather than that a statement failed.
-/// libpq reports several of these without an SQLSTATE, so that only the wording is left.
-pub(crate) fn lost_connection(kind: &DatabaseErrorKind, message: &str) -> bool {
-    matches!(kind, DatabaseErrorKind::ClosedConnection)
-        || [
-            "server closed the connection",
-            "terminating connection",
-            "no connection to the server",
-            "could not receive data",
-            "could not send data",
-            "connection to server",
-            "the database system is",
-            "SSL connection has been closed",
-        ]
-        .iter()
-        .any(|sign| message.contains(sign))
 }
 
 /// Why a command of the command line ends at once with exit code 1: one clear line that says what
@@ -200,7 +181,7 @@ impl Fatal {
     }
 }
 
-/// The longest amount that is accepted as text; longer ones cannot be valid.
+/// The refusal of an amount, for a fixed reason.
 pub(crate) fn invalid_amount(reason: &'static str) -> Refusal {
     Refusal::InvalidAmount(Cow::Borrowed(reason))
 }

@@ -119,7 +119,7 @@ impl Passwords {
         }
         // 22 characters of salt and 31 of hash; that any password has this one is as likely as
         // guessing a password's.
-        let dummy = format!("$2b${cost:02}$CofferUnknownLoginSalOCofferUnknownLoginHashxxxxxx");
+        let dummy = format!("$2b${cost:02}$CofferUnknownLoginSalOCofferUnknownLoginHashOfNobodyO");
         Ok(Self { jobs, dummy })
     }
 

@@ -3,12 +3,17 @@
 
 pub mod assets;
 pub mod audit;
+pub mod keys;
+pub mod locks;
+mod page;
 pub mod reports;
 pub mod sessions;
 pub mod statement;
 pub mod transactions;
 pub mod users;
 pub mod wallets;
+
+pub use page::{Page, PageRequest};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -168,7 +173,13 @@ impl Db {
     pub fn run_here<T>(&self, verb: impl FnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
         let mut pooled = self.pool.get().map_err(|_| Error::DatabaseUnavailable)?;
         let result = verb(&mut pooled.conn);
-        pooled.lost = matches!(result, Err(Error::DatabaseUnavailable));
+        // libpq has no code for a lost connection and words it in many ways, so ask the server.
+        if matches!(result, Err(Error::Broken(_) | Error::DatabaseUnavailable))
+            && pooled.conn.batch_execute("select 1").is_err()
+        {
+            pooled.lost = true;
+            return Err(Error::DatabaseUnavailable);
+        }
         result
     }
 }

@@ -72,3 +72,55 @@ fn entry((wallet_id, user, version, amount, balance_before, balance_after): Line
     let owner = user.map_or(Owner::Treasury, Owner::User);
     Entry { wallet_id, owner, version, amount, balance_before, balance_after }
 }
+
+/// A line of a user's own history: what one transaction did to one of the user's wallets.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct Activity {
+    /// The transaction.
+    pub transaction: TransactionId,
+    /// Why value moved.
+    pub transaction_type: TransactionType,
+    /// The unit.
+    pub asset_type: AssetTypeCode,
+    /// Its decimals.
+    pub scale: Scale,
+    /// What the wallet gained, or gave where negative.
+    pub amount: Balance,
+    /// What it held afterwards.
+    pub balance_after: Balance,
+    /// What it was for.
+    pub description: String,
+    /// The other user's public name; none where it is the treasury.
+    pub counterparty: Option<String>,
+    /// When.
+    pub created_at: DateTime<Utc>,
+}
+
+/// The latest lines of all wallets of a user, newest first. Reads `limit` lines of each wallet's
+/// index, however long their histories are.
+///
+/// # Errors
+/// The database's.
+pub fn recent_of(conn: &mut PgConnection, user: UserId, limit: i64) -> QueryResult<Vec<Activity>> {
+    Ok(statement::<(Uuid, Text, Text, SmallInt, Numeric, Numeric, Text, Nullable<Text>, Timestamptz)>(
+        "select t.id, t.type, t.asset_type, y.scale, e.amount, e.balance_after, t.description, o.external_id,
+                e.created_at
+         from (
+             select e.* from wallets w
+             cross join lateral (
+                 select * from entries where wallet_id = w.id order by created_at desc, version desc limit $
+             ) e
+             where w.user_id = $
+             order by e.created_at desc, e.version desc limit $
+         ) e
+         join transactions t on t.id = e.transaction_id
+         join asset_types y on y.code = t.asset_type
+         join wallets ow on ow.id = case when e.amount > 0 then t.debit_wallet_id else t.credit_wallet_id end
+         left join users o on o.id = ow.user_id
+         order by e.created_at desc, e.version desc",
+    )
+    .bind::<BigInt, _>(limit)
+    .bind::<BigInt, _>(user)
+    .bind::<BigInt, _>(limit)
+    .load(conn)?)
+}

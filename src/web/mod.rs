@@ -28,6 +28,7 @@ use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 
 use crate::error::Error;
+use crate::jobs::Runs;
 use crate::ledger::{Clock, Ledger};
 use crate::passwords::Passwords;
 use crate::repo::{Db, sessions};
@@ -127,7 +128,7 @@ pub struct Parts {
     /// The address that users type, without a slash at its end.
     pub public_url: String,
     /// How the jobs are doing.
-    pub jobs: api::system::Jobs,
+    pub jobs: Runs,
 }
 
 /// What this installation is called, and since when it runs.

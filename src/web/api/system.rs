@@ -1,32 +1,19 @@
 //! How Coffer is doing, for load balancers and monitors.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::jobs::{Run, RunStatus, Runs};
 use crate::repo::Db;
 use crate::web::Site;
 
 /// How long the database may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(3);
-
-/// How one job is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct JobHealth {
-    /// When it last came to an end.
-    pub last_run: Option<DateTime<Utc>>,
-    /// `ok`, `waiting` for its first run, `failed` or `late`.
-    pub status: &'static str,
-}
-
-/// Asks how the jobs are doing, by their names.
-pub type Jobs = Arc<dyn Fn() -> BTreeMap<&'static str, JobHealth> + Send + Sync>;
 
 #[derive(Serialize)]
 struct StatusBody {
@@ -47,7 +34,7 @@ struct HealthBody {
     uptime_seconds: u64,
     database: DatabaseBody,
     redis: StatusBody,
-    jobs: BTreeMap<&'static str, JobHealth>,
+    jobs: BTreeMap<&'static str, Run>,
 }
 
 /// `GET /health/live`
@@ -65,12 +52,12 @@ pub async fn ready(db: Data<Db>) -> Result<HttpResponse> {
 }
 
 /// `GET /health`
-pub async fn health(db: Data<Db>, site: Data<Site>, jobs: Data<Jobs>) -> HttpResponse {
+pub async fn health(db: Data<Db>, site: Data<Site>, jobs: Data<Runs>) -> HttpResponse {
     let latency = ask(&db).await;
-    let jobs = jobs();
+    let jobs = jobs.all();
     let status = match &latency {
         Err(_) => "down",
-        Ok(_) if jobs.values().any(|job| !matches!(job.status, "ok" | "waiting")) => "degraded",
+        Ok(_) if jobs.values().any(|run| run.status == RunStatus::Failed) => "degraded",
         Ok(_) => "ok",
     };
     let mut response = if latency.is_ok() { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };

@@ -1,0 +1,80 @@
+#!/bin/sh
+# Installs what is missing: for "run" PostgreSQL, for "test" also Redis and Chromium. Through
+# apt-get where there is one; elsewhere it says what to install.
+set -eu
+
+have() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+# Debian keeps PostgreSQL's programs out of PATH.
+have_postgresql() {
+    have postgres && have initdb && return
+    folder=$(pg_config --bindir 2>/dev/null) || folder=
+    for folder in "$folder" /usr/lib/postgresql/*/bin /usr/pgsql-*/bin \
+        /opt/homebrew/opt/postgresql*/bin /usr/local/opt/postgresql*/bin \
+        /Applications/Postgres.app/Contents/Versions/*/bin; do
+        [ -x "$folder/postgres" ] && [ -x "$folder/initdb" ] && return
+    done
+    return 1
+}
+
+have_chromium() {
+    have chromium || have chromium-browser || have google-chrome
+}
+
+missing=
+have_postgresql || missing="$missing postgresql"
+case "${1:-}" in
+run) ;;
+test)
+    have redis-server || missing="$missing redis-server"
+    have_chromium || missing="$missing chromium"
+    have chromedriver || missing="$missing chromium-driver"
+    ;;
+*)
+    echo "usage: scripts/install-deps.sh run|test" >&2
+    exit 2
+    ;;
+esac
+[ -n "$missing" ] || exit 0
+
+if ! have apt-get; then
+    echo "Please install (the names are Debian's):$missing" >&2
+    exit 1
+fi
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif have sudo && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+        sudo "$@"
+    else
+        echo "Please install, as root: apt-get install$missing" >&2
+        exit 1
+    fi
+}
+
+# Coffer runs a server of its own, so Debian need not make and start one: told by a file that is
+# there during the installation only.
+settings=/etc/postgresql-common/createcluster.d
+setting=$settings/coffer-no-main-cluster.conf
+remove_setting() {
+    as_root rm -f "$setting"
+    as_root rmdir "$settings" 2>/dev/null || true
+}
+
+echo "Installing$missing" >&2
+as_root apt-get update -qq
+case "$missing" in
+*postgresql*)
+    trap remove_setting EXIT
+    trap 'exit 1' HUP INT TERM
+    as_root mkdir -p "$settings"
+    echo "create_main_cluster = false" | as_root tee "$setting" >/dev/null
+    ;;
+esac
+# One word per package.
+# shellcheck disable=SC2086
+as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends $missing

@@ -1,0 +1,164 @@
+//! What nobody asks for and yet must be done: credits run out, what is old is cleared away, the
+//! books are proved every night. A job is a loop around one verb; clokwerk says when.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use clokwerk::{Interval, Job, ScheduleHandle, Scheduler, TimeUnits};
+
+use crate::error::Result;
+use crate::ledger::Clock;
+use crate::ledger::verify::verify;
+use crate::repo::{self, Db};
+
+/// How a job's last run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// It has not run since this process started.
+    Pending,
+    /// It did its work.
+    Ok,
+    /// Another instance was at it.
+    ElsewhereRunning,
+    /// It failed or panicked; the log says why. The next run comes all the same.
+    Failed,
+}
+
+/// A job's last run in this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Run {
+    /// When it ended.
+    pub last_run: Option<DateTime<Utc>>,
+    /// How.
+    pub status: RunStatus,
+}
+
+/// The last run of every job, for `/health`.
+#[derive(Debug, Clone)]
+pub struct Runs(Arc<Mutex<BTreeMap<&'static str, Run>>>);
+
+impl Runs {
+    fn new(names: &[&'static str]) -> Self {
+        let pending = Run { last_run: None, status: RunStatus::Pending };
+        Self(Arc::new(Mutex::new(names.iter().map(|&name| (name, pending)).collect())))
+    }
+
+    /// Every job's last run, by name.
+    pub fn all(&self) -> BTreeMap<&'static str, Run> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, name: &'static str, run: Run) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name, run);
+    }
+}
+
+/// The thread of the jobs; it stops when this is dropped, after the job that is running.
+pub struct Jobs {
+    runs: Runs,
+    /// Dropping the handle stops the thread.
+    _thread: ScheduleHandle,
+}
+
+const EXPIRY: &str = "expiry";
+const CLEAN_UP: &str = "clean_up";
+const VERIFY: &str = "verify";
+
+/// How many rows one statement of a job touches at most, so that none holds its locks for long.
+const ROWS_AT_ONCE: i64 = 1_000;
+
+impl Jobs {
+    /// Starts the thread. Expiry runs at once, for what ran out while nothing was running.
+    pub fn start(db: &Db, clock: &Clock) -> Self {
+        let runs = Runs::new(&[EXPIRY, CLEAN_UP, VERIFY]);
+        let mut scheduler = Scheduler::with_tz(Utc);
+        let mut schedule = |name: &'static str, lock: i64, when: Interval, work: Work| {
+            let (db, clock, runs) = (db.clone(), Arc::clone(clock), runs.clone());
+            let run = move || {
+                let now = clock();
+                run_once(name, &runs, &clock, || repo::locks::run_alone(&db, lock, || work(&db, now)));
+            };
+            if name == EXPIRY {
+                scheduler.every(1.seconds()).once().run(run.clone());
+            }
+            scheduler.every(when).run(run);
+        };
+        schedule(EXPIRY, 0x0C0F_FE21, 1.minutes(), expire);
+        schedule(CLEAN_UP, 0x0C0F_FE22, 1.hours(), clean_up);
+        schedule(VERIFY, 0x0C0F_FE23, 1.days(), prove);
+        Self { runs, _thread: scheduler.watch_thread(Duration::from_millis(200)) }
+    }
+
+    /// The last run of every job.
+    pub fn runs(&self) -> Runs {
+        self.runs.clone()
+    }
+}
+
+type Work = fn(&Db, DateTime<Utc>) -> Result<()>;
+
+/// Runs a job, which says `None` where another instance is at it, and notes how it ended. A panic
+/// ends this run, not the thread.
+fn run_once(name: &'static str, runs: &Runs, clock: &Clock, job: impl FnOnce() -> Result<Option<()>>) {
+    let outcome = catch_unwind(AssertUnwindSafe(job));
+    let status = match outcome {
+        Ok(Ok(Some(()))) => RunStatus::Ok,
+        Ok(Ok(None)) => RunStatus::ElsewhereRunning,
+        Ok(Err(error)) => {
+            tracing::error!(job = name, error = %error, cause = ?error, "a job failed");
+            RunStatus::Failed
+        }
+        Err(_) => {
+            tracing::error!(job = name, "a job panicked");
+            RunStatus::Failed
+        }
+    };
+    runs.note(name, Run { last_run: Some(clock()), status });
+}
+
+/// Marks assets whose time has passed as expired.
+fn expire(db: &Db, now: DateTime<Utc>) -> Result<()> {
+    repeat(|| db.run_here(|conn| repo::assets::expire_due(conn, now, ROWS_AT_ONCE)))
+}
+
+/// Forgets idempotency keys after a day, and sessions a month after their end.
+fn clean_up(db: &Db, now: DateTime<Utc>) -> Result<()> {
+    repeat(|| db.run_here(|conn| repo::keys::forget_old(conn, now, ROWS_AT_ONCE)))
+}
+
+/// Proves the books, and is loud where they are wrong.
+fn prove(db: &Db, _now: DateTime<Utc>) -> Result<()> {
+    let verdict = db.run_here(|conn| verify(conn, |_, _| {}))?;
+    for check in verdict.checks.iter().filter(|check| check.violations > 0) {
+        tracing::error!(promise = check.promise, violations = check.violations, "the books are wrong");
+    }
+    Ok(())
+}
+
+fn repeat(mut verb: impl FnMut() -> Result<usize>) -> Result<()> {
+    while verb()? > 0 {}
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_one_run_and_not_the_next() {
+        let clock: Clock = Arc::new(Utc::now);
+        let runs = Runs::new(&[EXPIRY]);
+        let status = || runs.all().get(EXPIRY).map(|run| run.status);
+        assert_eq!(status(), Some(RunStatus::Pending));
+        run_once(EXPIRY, &runs, &clock, || panic!("a job that panics"));
+        assert_eq!(status(), Some(RunStatus::Failed));
+        run_once(EXPIRY, &runs, &clock, || Ok(Some(())));
+        assert_eq!(status(), Some(RunStatus::Ok));
+        run_once(EXPIRY, &runs, &clock, || Ok(None));
+        assert_eq!(status(), Some(RunStatus::ElsewhereRunning));
+    }
+}

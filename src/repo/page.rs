@@ -1,0 +1,107 @@
+//! Keyset paging: a list gives out an opaque cursor that names its last row, and the next page
+//! starts behind it, however many rows have come in front meanwhile.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::error::{Error, Result};
+
+/// How many rows a page has at most, and behind which row it starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageRequest {
+    limit: i64,
+    cursor: Option<String>,
+}
+
+impl PageRequest {
+    /// The most rows of one page.
+    pub const MOST: i64 = 200;
+    /// How many rows a page has where nobody says.
+    pub const USUAL: i64 = 50;
+
+    /// The first page, with `limit` rows.
+    pub fn first(limit: i64) -> Self {
+        Self { limit, cursor: None }
+    }
+
+    /// Reads `?limit=` and `?cursor=`.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for a limit outside of 1 to 200, [`Error::InvalidCursor`] for a cursor
+    /// that no list gave out.
+    pub fn new(limit: Option<i64>, cursor: Option<&str>) -> Result<Self> {
+        let limit = limit.unwrap_or(Self::USUAL);
+        if !(1..=Self::MOST).contains(&limit) {
+            return Err(Error::Malformed("limit must be a whole number from 1 to 200.".into()));
+        }
+        let cursor = cursor.filter(|text| !text.is_empty()).map(decode).transpose()?;
+        Ok(Self { limit, cursor })
+    }
+
+    /// One row more than the page has, to learn whether another page follows.
+    pub(crate) fn look_ahead(&self) -> i64 {
+        self.limit + 1
+    }
+
+    /// The key behind which the page starts.
+    ///
+    /// # Errors
+    /// [`Error::InvalidCursor`] where the cursor holds another list's key.
+    pub(crate) fn after<K: CursorKey>(&self) -> Result<Option<K>> {
+        self.cursor.as_deref().map(|text| K::read(text).ok_or(Error::InvalidCursor)).transpose()
+    }
+}
+
+fn decode(cursor: &str) -> Result<String> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| Error::InvalidCursor)?;
+    String::from_utf8(bytes).map_err(|_| Error::InvalidCursor)
+}
+
+/// What names a row of a list, in the list's order.
+pub(crate) trait CursorKey: Sized {
+    /// The key as text.
+    fn write(&self) -> String;
+    /// The key from its text.
+    fn read(text: &str) -> Option<Self>;
+}
+
+impl CursorKey for i64 {
+    fn write(&self) -> String {
+        self.to_string()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl CursorKey for (chrono::DateTime<chrono::Utc>, i64) {
+    fn write(&self) -> String {
+        format!("{}.{}", self.0.timestamp_micros(), self.1)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (micros, id) = text.split_once('.')?;
+        Some((chrono::DateTime::from_timestamp_micros(micros.parse().ok()?)?, id.parse().ok()?))
+    }
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The rows, newest first.
+    pub items: Vec<T>,
+    /// Where the next page starts; none on the last.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A page from the rows of a query that looked one ahead.
+    pub(crate) fn from_rows<K: CursorKey>(mut rows: Vec<T>, request: &PageRequest, key: impl Fn(&T) -> K) -> Self {
+        let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next_cursor = if more { rows.last().map(|row| URL_SAFE_NO_PAD.encode(key(row).write())) } else { None };
+        Self { items: rows, next_cursor }
+    }
+}
