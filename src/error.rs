@@ -115,6 +115,9 @@ pub enum Error {
     /// The request's body is larger than this route takes.
     #[error("The request is larger than allowed.")]
     TooLarge,
+    /// The request's body did not come in time.
+    #[error("The request took too long to arrive. Send it again.")]
+    TooSlow,
     /// The request's body is not of a type that this route takes.
     #[error("Send JSON, with the header Content-Type: application/json.")]
     UnsupportedMediaType,

@@ -86,6 +86,16 @@ fn check_server_version(conn: &mut PgConnection) -> std::result::Result<(), Fata
     }
 }
 
+/// Asks the database for a sign of life.
+///
+/// # Errors
+/// Those of the database.
+pub fn ping(conn: &mut PgConnection) -> Result<()> {
+    use diesel::RunQueryDsl;
+    statement::statement::<()>("select 1").execute(conn)?;
+    Ok(())
+}
+
 /// An error's text without its line breaks, for the one line that a terminal gets.
 pub(crate) fn one_line(error: &dyn std::fmt::Display) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")

@@ -1,1 +1,143 @@
-//! x
+//! Sessions: who is signed in, in a browser or with tokens. Whatever a cookie or a token says, the
+//! row decides, on every request.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::prelude::*;
+
+use crate::domain::{SessionId, User, UserId};
+use crate::error::{Error, Refusal, Result};
+use crate::schema::{sessions, users};
+
+/// How long a session of either kind lasts, in days, from its sign-in.
+pub const LIFETIME_DAYS: i64 = 30;
+
+/// How exactly a session's last use is known, in seconds.
+const TOUCH_SECONDS: i64 = 60;
+
+/// The longest user agent and address that are kept, in characters.
+const LONGEST_TRACE: usize = 255;
+
+/// Which door a session opens; it never opens the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionKind {
+    /// The pages, by cookie.
+    Browser,
+    /// The JSON API, by token.
+    Api,
+}
+
+impl SessionKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::Api => "api",
+        }
+    }
+}
+
+/// Someone who has just proved who they are.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// Whose it is.
+    pub user: UserId,
+    /// The door.
+    pub kind: SessionKind,
+    /// The program, as it names itself.
+    pub user_agent: String,
+    /// Where it called from.
+    pub ip_address: String,
+}
+
+/// Opens a session that lasts [`LIFETIME_DAYS`] days.
+///
+/// # Errors
+/// Only those of the database.
+pub fn open(conn: &mut PgConnection, new: &NewSession, now: DateTime<Utc>) -> Result<SessionId> {
+    let id = SessionId::random();
+    diesel::insert_into(sessions::table)
+        .values((
+            sessions::id.eq(id),
+            sessions::user_id.eq(new.user),
+            sessions::kind.eq(new.kind.as_str()),
+            sessions::user_agent.eq(new.user_agent.chars().take(LONGEST_TRACE).collect::<String>()),
+            sessions::ip_address.eq(new.ip_address.chars().take(LONGEST_TRACE).collect::<String>()),
+            sessions::created_at.eq(now),
+            sessions::last_used_at.eq(now),
+            sessions::expires_at.eq(now + TimeDelta::days(LIFETIME_DAYS)),
+        ))
+        .execute(conn)?;
+    Ok(id)
+}
+
+/// The user of a living session; notes the use, at most once a minute.
+///
+/// # Errors
+/// Only those of the database.
+pub fn find_with_user(
+    conn: &mut PgConnection,
+    id: SessionId,
+    kind: SessionKind,
+    now: DateTime<Utc>,
+) -> Result<Option<User>> {
+    let found: Option<(User, DateTime<Utc>)> = sessions::table
+        .inner_join(users::table)
+        .filter(sessions::id.eq(id))
+        .filter(sessions::kind.eq(kind.as_str()))
+        .filter(sessions::ended_at.is_null())
+        .filter(sessions::expires_at.gt(now))
+        .select((User::as_select(), sessions::last_used_at))
+        .first(conn)
+        .optional()?;
+    let Some((user, last_used_at)) = found else { return Ok(None) };
+    let stale = now - TimeDelta::seconds(TOUCH_SECONDS);
+    if last_used_at < stale {
+        diesel::update(sessions::table.filter(sessions::id.eq(id)).filter(sessions::last_used_at.lt(stale)))
+            .set(sessions::last_used_at.eq(now))
+            .execute(conn)?;
+    }
+    Ok(Some(user))
+}
+
+/// Exchanges the refresh token number `generation` for the next one; gives the session's user and
+/// the new number. Of many that present the same token at once, one succeeds.
+///
+/// # Errors
+/// [`Refusal::RefreshReused`] where the token was exchanged before: the session ends, since one of
+/// the two who had it has stolen it. [`Error::Unauthenticated`] where the session is not alive.
+pub fn rotate_refresh(
+    conn: &mut PgConnection,
+    id: SessionId,
+    generation: i32,
+    now: DateTime<Utc>,
+) -> Result<(User, i32)> {
+    let alive = sessions::table
+        .filter(sessions::id.eq(id))
+        .filter(sessions::kind.eq(SessionKind::Api.as_str()))
+        .filter(sessions::ended_at.is_null())
+        .filter(sessions::expires_at.gt(now));
+    // Each statement commits on its own: the end of a session must outlive the error it leads to.
+    let owner: Option<UserId> = diesel::update(alive.filter(sessions::refresh_generation.eq(generation)))
+        .set((sessions::refresh_generation.eq(generation.wrapping_add(1)), sessions::last_used_at.eq(now)))
+        .returning(sessions::user_id)
+        .get_result(conn)
+        .optional()?;
+    if let Some(owner) = owner {
+        let user = users::table.find(owner).select(User::as_select()).first(conn)?;
+        return Ok((user, generation.wrapping_add(1)));
+    }
+    let ended = diesel::update(alive.filter(sessions::refresh_generation.gt(generation)))
+        .set(sessions::ended_at.eq(now))
+        .execute(conn)?;
+    Err(if ended > 0 { Refusal::RefreshReused.into() } else { Error::Unauthenticated })
+}
+
+/// Ends a session at once; one that has ended stays so.
+///
+/// # Errors
+/// Only those of the database.
+pub fn end(conn: &mut PgConnection, id: SessionId, now: DateTime<Utc>) -> Result<()> {
+    diesel::update(sessions::table.filter(sessions::id.eq(id)).filter(sessions::ended_at.is_null()))
+        .set(sessions::ended_at.eq(now))
+        .execute(conn)?;
+    Ok(())
+}

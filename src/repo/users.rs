@@ -1,1 +1,104 @@
-//! x
+//! Users: registering them and finding them.
+
+use diesel::prelude::*;
+
+use crate::domain::{ExternalId, Login, Role, User};
+use crate::error::{Refusal, Result};
+use crate::schema::users;
+
+/// The letters of generated external ids: base32 (RFC 4648, section 6) in lower case.
+const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+/// Someone to be registered.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// The public name, where one was chosen.
+    pub external_id: Option<ExternalId>,
+    /// The names to sign in with: at least one, at most one of each kind.
+    pub logins: Vec<Login>,
+    /// As `passwords` made it.
+    pub password_hash: String,
+    /// What the user may do.
+    pub role: Role,
+}
+
+/// Registers a user. Without a chosen external id it gets its username as one, where that is free,
+/// else a generated one.
+///
+/// # Errors
+/// [`Refusal::AlreadyRegistered`] where somebody has one of the logins or the chosen external id.
+pub fn register(conn: &mut PgConnection, new: &NewUser) -> Result<User> {
+    let username = new.logins.iter().find(|login| matches!(login, Login::Username(_)));
+    let wanted = match (&new.external_id, username) {
+        (Some(chosen), _) => insert(conn, new, chosen.as_str())?,
+        (None, Some(username)) => insert(conn, new, username.as_str())?,
+        (None, None) => None,
+    };
+    match wanted {
+        Some(user) => Ok(user),
+        None if new.external_id.is_some() => Err(Refusal::AlreadyRegistered.into()),
+        None => insert(conn, new, &generated_external_id())?.ok_or_else(|| Refusal::AlreadyRegistered.into()),
+    }
+}
+
+/// Inserts the user unless the external id is taken; a taken login is an error.
+fn insert(conn: &mut PgConnection, new: &NewUser, external_id: &str) -> Result<Option<User>> {
+    let login = |kind: fn(&Login) -> bool| new.logins.iter().find(|login| kind(login)).map(Login::as_str);
+    Ok(diesel::insert_into(users::table)
+        .values((
+            users::external_id.eq(external_id),
+            users::username.eq(login(|login| matches!(login, Login::Username(_)))),
+            users::email.eq(login(|login| matches!(login, Login::Email(_)))),
+            users::phone_number.eq(login(|login| matches!(login, Login::PhoneNumber(_)))),
+            users::password_hash.eq(&new.password_hash),
+            users::role.eq(new.role),
+        ))
+        .on_conflict(users::external_id)
+        .do_nothing()
+        .returning(User::as_returning())
+        .get_result(conn)
+        .optional()?)
+}
+
+/// `user_` and 60 random bits.
+fn generated_external_id() -> String {
+    let random = uuid::Uuid::new_v4();
+    let letters = random.as_bytes().iter().filter_map(|byte| BASE32.get(usize::from(byte % 32)));
+    // The bytes 6 and 8 of a UUIDv4 are not wholly random.
+    let chosen =
+        letters.enumerate().filter(|(index, _)| ![6, 8].contains(index)).map(|(_, letter)| char::from(*letter));
+    std::iter::once("user_".to_owned()).chain(chosen.take(12).map(String::from)).collect()
+}
+
+/// The user who signs in with this login, and the hash of the password.
+///
+/// # Errors
+/// Only those of the database.
+pub fn by_login(conn: &mut PgConnection, login: &Login) -> Result<Option<(User, String)>> {
+    let query = users::table.select((User::as_select(), users::password_hash));
+    let found = match login {
+        Login::Username(name) => query.filter(users::username.eq(name)).first(conn),
+        Login::Email(address) => query.filter(users::email.eq(address)).first(conn),
+        Login::PhoneNumber(number) => query.filter(users::phone_number.eq(number)).first(conn),
+    };
+    Ok(found.optional()?)
+}
+
+/// The user with this public name.
+///
+/// # Errors
+/// Only those of the database.
+pub fn by_external_id(conn: &mut PgConnection, external_id: &str) -> Result<Option<User>> {
+    Ok(users::table.filter(users::external_id.eq(external_id)).select(User::as_select()).first(conn).optional()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_external_ids_are_valid_and_differ() {
+        let (one, other) = (generated_external_id(), generated_external_id());
+        assert!(one != other && one.len() == 17 && ExternalId::parse(&one).is_ok(), "{one}");
+    }
+}

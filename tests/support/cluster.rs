@@ -41,8 +41,8 @@ pub fn cluster() -> &'static Cluster {
 }
 
 /// What is in every new database.
-fn prepare_template(connection: &mut PgConnection) {
-    connection.batch_execute("select 1").expect("the template is prepared");
+fn prepare_template(url: &str) {
+    coffer::repo::migrate(url).expect("the template is migrated");
 }
 
 impl Cluster {
@@ -55,7 +55,7 @@ impl Cluster {
         let server = Server::start(&folder, options).expect("the test server starts");
         let cluster = Self { server, databases: AtomicU32::new(0), _watchdog: watchdog };
         cluster.execute(&format!("create database {TEMPLATE}"));
-        prepare_template(&mut connect(&cluster.conninfo(TEMPLATE)));
+        prepare_template(&cluster.conninfo(TEMPLATE));
         cluster
     }
 

@@ -1,0 +1,207 @@
+//! Passwords: which ones are good enough, and their hashes.
+//!
+//! bcrypt reads 72 bytes and stops, so what it gets is base64(HMAC-SHA-256(label, password)), 44
+//! bytes whatever the length and script of the password. It takes a third of a second on purpose,
+//! so it runs on two threads of its own behind a short queue: a rush of sign-ins delays sign-ins
+//! and nothing else.
+
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
+use tokio::sync::oneshot;
+
+use crate::error::{Error, FieldError, Result};
+
+/// The fewest characters (Unicode scalar values) of a password.
+const LEAST_CHARACTERS: usize = 10;
+
+/// The most bytes of a password, so that a hash stays cheap to begin.
+const MOST_BYTES: usize = 1024;
+
+/// What must be left of a password beside the login's own letters.
+const LEAST_BESIDE_LOGIN: usize = 4;
+
+/// Says what the pre-hash is for; changing it makes every stored hash useless.
+const LABEL: &[u8] = b"coffer password v1";
+
+/// Hashing threads.
+const THREADS: usize = 2;
+
+/// How many hashes may wait; at the default cost the last of them waits ten seconds.
+const QUEUE: usize = 64;
+
+/// Known-common passwords, sorted by their bytes.
+static COMMON: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let mut words: Vec<_> =
+        include_str!("passwords/common.txt").lines().filter(|line| !line.starts_with('#')).collect();
+    words.sort_unstable();
+    words
+});
+
+/// Checks a new password against the rules; `logins` are the names that its owner signs in with.
+///
+/// # Errors
+/// A field error for `password` that says what to do.
+pub fn check(password: &str, logins: &[&str]) -> std::result::Result<(), FieldError> {
+    let refuse = |message: &'static str| Err(FieldError::new("password", message));
+    if password.chars().count() < LEAST_CHARACTERS {
+        return refuse("Use at least 10 characters. A few words make a good password.");
+    }
+    if password.len() > MOST_BYTES {
+        return refuse("Use at most 1024 bytes.");
+    }
+    let lower = password.to_lowercase();
+    if COMMON.binary_search(&lower.as_str()).is_ok() {
+        return refuse("This password is on the list of common ones that attackers try first. Use another.");
+    }
+    if logins.iter().any(|login| is_only(&lower, &login.to_lowercase())) {
+        return refuse("The password must not be the name that you sign in with.");
+    }
+    Ok(())
+}
+
+/// Whether little but the login is left of a password: the login itself, doubled, or with a few
+/// characters around it.
+fn is_only(password: &str, login: &str) -> bool {
+    let name = login.split_once('@').map_or(login, |(local, _)| local);
+    [login, name]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .any(|part| password.contains(part) && password.replace(part, "").chars().count() < LEAST_BESIDE_LOGIN)
+}
+
+/// Hashes a password on the calling thread; for the command line, which may block.
+///
+/// # Errors
+/// [`Error::Broken`] where the system has no randomness to give.
+pub fn hash_here(password: &str, cost: u32) -> Result<String> {
+    bcrypt::hash(prehash(password)?, cost).map_err(Error::broken)
+}
+
+fn verify_here(password: &str, hash: &str) -> Result<bool> {
+    bcrypt::verify(prehash(password)?, hash).map_err(Error::broken)
+}
+
+fn prehash(password: &str) -> Result<String> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(LABEL).map_err(Error::broken)?;
+    mac.update(password.as_bytes());
+    Ok(STANDARD.encode(mac.finalize().into_bytes()))
+}
+
+/// What a hashing thread does next.
+enum Job {
+    Hash(String, oneshot::Sender<Result<String>>),
+    Verify(String, String, oneshot::Sender<Result<bool>>),
+}
+
+/// The hashing threads, as handlers see them. They end when this is dropped.
+pub struct Passwords {
+    jobs: SyncSender<Job>,
+    /// A hash that no password has, of the same cost as real ones.
+    dummy: String,
+}
+
+impl Passwords {
+    /// Starts the threads; `cost` is bcrypt's, each step doubles the time of a hash.
+    ///
+    /// # Errors
+    /// Where the system has no threads left.
+    pub fn start(cost: u32) -> std::io::Result<Self> {
+        let (jobs, queue) = sync_channel(QUEUE);
+        let queue = Arc::new(Mutex::new(queue));
+        for number in 0..THREADS {
+            let queue = Arc::clone(&queue);
+            std::thread::Builder::new().name(format!("passwords-{number}")).spawn(move || work(&queue, cost))?;
+        }
+        // 22 characters of salt and 31 of hash; that any password has this one is as likely as
+        // guessing a password's.
+        let dummy = format!("$2b${cost:02}$CofferUnknownLoginSalOCofferUnknownLoginHashOfNobodyO");
+        Ok(Self { jobs, dummy })
+    }
+
+    /// Hashes a new password.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`] where too many wait.
+    pub async fn hash(&self, password: String) -> Result<String> {
+        let (answer, hash) = oneshot::channel();
+        self.enqueue(Job::Hash(password, answer))?;
+        hash.await.map_err(Error::broken)?
+    }
+
+    /// Whether a password has this hash. Without a hash, since nobody has the login, it takes as
+    /// long and is false.
+    ///
+    /// # Errors
+    /// [`Error::Overloaded`] where too many wait.
+    pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool> {
+        let known = hash.is_some();
+        let (answer, verdict) = oneshot::channel();
+        self.enqueue(Job::Verify(password, hash.unwrap_or_else(|| self.dummy.clone()), answer))?;
+        Ok(verdict.await.map_err(Error::broken)?? && known)
+    }
+
+    fn enqueue(&self, job: Job) -> Result<()> {
+        self.jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) | TrySendError::Disconnected(_) => Error::Overloaded,
+        })
+    }
+}
+
+fn work(queue: &Mutex<Receiver<Job>>, cost: u32) {
+    loop {
+        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        // Whoever asked may have gone; then nobody hears the answer.
+        match job {
+            Ok(Job::Hash(password, answer)) => drop(answer.send(hash_here(&password, cost))),
+            Ok(Job::Verify(password, hash, answer)) => drop(answer.send(verify_here(&password, &hash))),
+            Err(_) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_long_common_and_own_names_are_refused() {
+        for bad in ["short", "ninechars", "password123", "PASSWORD123", "1234567890", "user_alice", "Alice@Example.org"]
+        {
+            assert!(check(bad, &["user_alice", "alice@example.org"]).is_err(), "{bad}");
+        }
+        assert!(check(&"ä".repeat(513), &[]).is_err(), "more than 1024 bytes");
+        assert!(check("user_aliceuser_alice", &["user_alice"]).is_err(), "the login doubled");
+        assert!(check("user_alice12", &["user_alice"]).is_err(), "the login with little around it");
+    }
+
+    #[test]
+    fn characters_are_counted_not_bytes() {
+        assert!(check("пароль-дом", &[]).is_ok(), "ten characters");
+        assert!(check("ääääää", &[]).is_err(), "six characters in twelve bytes");
+        assert!(check("correct staple battery", &["bob"]).is_ok());
+        assert!(check(&"long and winding ".repeat(60), &[]).is_ok());
+    }
+
+    #[test]
+    fn all_of_a_long_password_counts() {
+        let long = "x".repeat(100);
+        let hash = hash_here(&format!("{long}a"), 4).unwrap();
+        assert!(verify_here(&format!("{long}a"), &hash).unwrap());
+        assert!(!verify_here(&format!("{long}b"), &hash).unwrap());
+    }
+
+    #[tokio::test]
+    async fn an_unknown_login_costs_a_whole_hash_and_fails() {
+        let passwords = Passwords::start(4).unwrap();
+        bcrypt::verify("anything", &passwords.dummy).unwrap();
+        assert!(!passwords.verify("anything at all".to_owned(), None).await.unwrap());
+        let hash = passwords.hash("anything at all".to_owned()).await.unwrap();
+        assert!(passwords.verify("anything at all".to_owned(), Some(hash)).await.unwrap());
+    }
+}

@@ -1,0 +1,159 @@
+//! Who is asking. The API is opened by an `Authorization` header only, the pages by the cookie
+//! only; the session's row is looked up on every request, once.
+
+mod accounts;
+mod form;
+pub mod keys;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use actix_session::{Session, SessionExt};
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use tokio::sync::OnceCell;
+
+pub use accounts::{Registration, check_credentials, register};
+pub use form::{CsrfForm, csrf_token};
+pub use keys::Keys;
+
+use super::extract::{self, Door};
+use crate::domain::{Role, SessionId, User};
+use crate::error::{Error, Result};
+use crate::repo::Db;
+use crate::repo::sessions::{self, SessionKind};
+
+/// The cookie's name for the session's id.
+const SESSION: &str = "session";
+
+/// A signed-in user; without one the API answers 401 and a page leads to the sign-in.
+#[derive(Debug, Clone)]
+pub struct CurrentUser {
+    /// The user, as the database has it now.
+    pub user: User,
+    /// The session by which the user came.
+    pub session: SessionId,
+}
+
+/// A signed-in admin; others are told 403.
+#[derive(Debug, Clone)]
+pub struct Admin(pub CurrentUser);
+
+/// A signed-in user or nobody, for pages that serve both.
+#[derive(Debug, Clone)]
+pub struct OptionalUser(pub Option<CurrentUser>);
+
+/// What an extractor returns.
+pub type Extraction<T> = Pin<Box<dyn Future<Output = Result<T>>>>;
+
+impl FromRequest for OptionalUser {
+    type Error = Error;
+    type Future = Extraction<Self>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move { visitor(&req).await.map(Self) })
+    }
+}
+
+impl FromRequest for CurrentUser {
+    type Error = Error;
+    type Future = Extraction<Self>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move { visitor(&req).await?.ok_or(Error::Unauthenticated) })
+    }
+}
+
+impl FromRequest for Admin {
+    type Error = Error;
+    type Future = Extraction<Self>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move {
+            let current = visitor(&req).await?.ok_or(Error::Unauthenticated)?;
+            match current.user.role {
+                Role::Admin => Ok(Self(current)),
+                Role::User => Err(Error::Forbidden),
+            }
+        })
+    }
+}
+
+/// The answer to who is asking, kept with the request: extractors run side by side.
+type Answer = Rc<OnceCell<Option<CurrentUser>>>;
+
+/// Who is asking; looked up once per request.
+///
+/// # Errors
+/// Those of the database.
+pub async fn visitor(req: &HttpRequest) -> Result<Option<CurrentUser>> {
+    let answer: Answer = {
+        let mut extensions = req.extensions_mut();
+        let kept = extensions.get::<Answer>().cloned().unwrap_or_default();
+        extensions.insert(Rc::clone(&kept));
+        kept
+    };
+    answer.get_or_try_init(|| look_up(req)).await.cloned()
+}
+
+/// Who is asking, if that has been looked up already.
+pub fn known_visitor(req: &HttpRequest) -> Option<CurrentUser> {
+    req.extensions().get::<Answer>().and_then(|answer| answer.get().cloned().flatten())
+}
+
+async fn look_up(req: &HttpRequest) -> Result<Option<CurrentUser>> {
+    match Door::of(req.path()) {
+        Door::Api => by_token(req).await,
+        Door::Pages => by_cookie(req).await,
+    }
+}
+
+async fn by_token(req: &HttpRequest) -> Result<Option<CurrentUser>> {
+    let header = req.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some((scheme, token)) = header.and_then(|text| text.split_once(' ')) else { return Ok(None) };
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(None);
+    }
+    let Ok(bearer) = extract::data::<Keys>(req)?.read_access_token(token.trim(), extract::now(req)?) else {
+        return Ok(None);
+    };
+    let found = find(req, bearer.session, SessionKind::Api).await?;
+    Ok(found.filter(|current| current.user.external_id == bearer.subject))
+}
+
+async fn by_cookie(req: &HttpRequest) -> Result<Option<CurrentUser>> {
+    match req.get_session().get::<uuid::Uuid>(SESSION) {
+        Ok(Some(id)) => find(req, SessionId(id), SessionKind::Browser).await,
+        Ok(None) | Err(_) => Ok(None),
+    }
+}
+
+async fn find(req: &HttpRequest, id: SessionId, kind: SessionKind) -> Result<Option<CurrentUser>> {
+    let now = extract::now(req)?;
+    let db: Data<Db> = extract::data(req)?;
+    let user = db.run(move |conn| sessions::find_with_user(conn, id, kind, now)).await?;
+    Ok(user.map(|user| CurrentUser { user, session: id }))
+}
+
+/// Lets the browser's cookie name a session that has just been opened. Whatever the cookie held
+/// before is gone, its CSRF token too.
+///
+/// # Errors
+/// [`Error::Broken`] where the cookie cannot be written.
+pub fn remember(cookie: &Session, session: SessionId) -> Result<()> {
+    cookie.clear();
+    cookie.renew();
+    cookie.insert(SESSION, session.0).map_err(|error| Error::broken(error.to_string()))
+}
+
+/// Lets the browser's cookie name no session any more.
+pub fn forget(cookie: &Session) {
+    cookie.clear();
+    cookie.renew();
+}

@@ -1,0 +1,172 @@
+//! What handlers take from a request beside who is asking: bodies, queries, path ids, the time.
+//! All that cannot be read becomes one of our errors.
+
+use std::future::{Ready, ready};
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::web::{Bytes, Data, Path};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+
+use super::auth::Extraction;
+use super::problem;
+use crate::error::{Error, Result};
+use crate::ledger::Clock;
+
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// The two doors: each has its own proof of who is asking and its own looks of an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// Scripts: `Authorization` in, JSON out.
+    Api,
+    /// People: cookie in, HTML out.
+    Pages,
+}
+
+impl Door {
+    /// The door that a path lies behind, whether or not there is anything.
+    pub fn of(path: &str) -> Self {
+        let below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if below("/api") || below("/health") { Self::Api } else { Self::Pages }
+    }
+}
+
+/// A part of the application that `serve` has put in.
+///
+/// # Errors
+/// [`Error::Broken`] where it has not.
+pub fn data<T: 'static>(req: &HttpRequest) -> Result<Data<T>> {
+    req.app_data::<Data<T>>().cloned().ok_or_else(|| Error::broken(std::any::type_name::<T>()))
+}
+
+/// The time, by the application's clock.
+///
+/// # Errors
+/// [`Error::Broken`] where the application has no clock.
+pub fn now(req: &HttpRequest) -> Result<DateTime<Utc>> {
+    data::<Clock>(req).map(|clock| clock())
+}
+
+/// When the request came, by the application's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Now(pub DateTime<Utc>);
+
+impl FromRequest for Now {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(now(req).map(Self))
+    }
+}
+
+/// What a session and the audit log keep about where a request came from.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// The program, as it names itself.
+    pub user_agent: String,
+    /// The address of the peer.
+    pub ip_address: String,
+}
+
+impl FromRequest for Client {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let agent = req.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        ready(Ok(Self {
+            user_agent: agent.unwrap_or_default().to_owned(),
+            ip_address: req.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default(),
+        }))
+    }
+}
+
+/// The whole body, at most as long as the route's `PayloadConfig` allows, within ten seconds.
+pub(super) fn body(req: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Bytes>> + use<> {
+    let bytes = Bytes::from_request(req, payload);
+    async move {
+        let arrived = tokio::time::timeout(BODY_TIME, bytes).await;
+        arrived.map_err(|_| Error::TooSlow)?.map_err(|error| problem::from_actix(&error))
+    }
+}
+
+/// Whether the body's media type, in lower case and without parameters, is one that is wanted.
+pub(super) fn has_content_type(req: &HttpRequest, wanted: impl Fn(&str) -> bool) -> bool {
+    wanted(&req.content_type().to_ascii_lowercase())
+}
+
+/// A JSON body. Let `T` deny unknown fields.
+#[derive(Debug)]
+pub struct JsonBody<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
+    type Error = Error;
+    type Future = Extraction<Self>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let json = has_content_type(req, |kind| {
+            kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+        });
+        let body = body(req, payload);
+        Box::pin(async move {
+            if !json {
+                return Err(Error::UnsupportedMediaType);
+            }
+            serde_json::from_slice(&body.await?)
+                .map(Self)
+                .map_err(|error| Error::Malformed(format!("The JSON cannot be read: {error}.").into()))
+        })
+    }
+}
+
+/// The parameters behind the question mark.
+#[derive(Debug)]
+pub struct QueryOf<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequest for QueryOf<T> {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(
+            serde_urlencoded::from_str(req.query_string())
+                .map(Self)
+                .map_err(|error| Error::Malformed(format!("The query cannot be read: {error}.").into())),
+        )
+    }
+}
+
+/// The variable parts of the path. One that cannot be read names nothing: 404.
+#[derive(Debug)]
+pub struct PathOf<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for PathOf<T> {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let path = Path::<T>::from_request(req, payload).into_inner();
+        ready(path.map(|path| Self(path.into_inner())).map_err(|_| Error::NotFound))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_door_is_in_the_path() {
+        for path in ["/api", "/api/v1/me", "/api/nothing", "/health", "/health/live"] {
+            assert_eq!(Door::of(path), Door::Api, "{path}");
+        }
+        for path in ["/", "/apiary", "/healthy", "/wallet", "/static/api"] {
+            assert_eq!(Door::of(path), Door::Pages, "{path}");
+        }
+    }
+}

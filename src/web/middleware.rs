@@ -1,0 +1,161 @@
+//! What surrounds every request: its id, its log line, headers that protect, and errors in their
+//! final looks.
+
+use std::time::{Duration, Instant};
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use tracing::Instrument;
+
+use super::extract::Door;
+use super::{Site, auth, pages, problem};
+use crate::error::Error;
+
+/// The longest request id that is taken over from the caller.
+const LONGEST_REQUEST_ID: usize = 64;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What every response says about itself, unless it says something else.
+static PROTECTION: [(HeaderName, &str); 6] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'self'; frame-ancestors 'none'; form-action 'self'; base-uri 'none'; object-src 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (header::PERMISSIONS_POLICY, "camera=(), geolocation=(), microphone=(), payment=()"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (header::CACHE_CONTROL, "no-store"),
+];
+
+/// A year, in seconds.
+const TRANSPORT_SECURITY: &str = "max-age=31536000; includeSubDomains";
+
+/// The name of one request, in its response, its problem and all its log lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(pub String);
+
+impl RequestId {
+    /// The caller's, where it is a sane one, else a new one.
+    fn of(headers: &HeaderMap) -> Self {
+        let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|text| is_sane(text));
+        Self(given.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned))
+    }
+
+    /// The id of a request that has passed [`observe`].
+    pub fn current(req: &HttpRequest) -> String {
+        req.extensions().get::<Self>().map(|id| id.0.clone()).unwrap_or_default()
+    }
+}
+
+fn is_sane(id: &str) -> bool {
+    (1..=LONGEST_REQUEST_ID).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+}
+
+/// Names the request, and when it is answered writes its one log line and the headers that
+/// protect. The log never holds a query string or a body, since either may hold a secret.
+///
+/// # Errors
+/// Those of what lies within.
+pub async fn observe(
+    req: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let started = Instant::now();
+    let id = RequestId::of(req.headers());
+    let span = tracing::info_span!("request", request_id = id.0);
+    req.extensions_mut().insert(id.clone());
+    let mut res = next.call(req).instrument(span).await?;
+    let duration_ms = started.elapsed().div_duration_f64(Duration::from_millis(1));
+    let req = res.request();
+    let user = auth::known_visitor(req).map(|current| current.user.external_id);
+    tracing::info!(
+        target: "request",
+        request_id = id.0,
+        method = %req.method(),
+        route = req.match_pattern().as_deref().unwrap_or("-"),
+        status = res.status().as_u16(),
+        duration_ms,
+        user,
+    );
+    let https = req.app_data::<Data<Site>>().is_some_and(|site| site.is_https());
+    protect(res.headers_mut(), &id, https);
+    Ok(res)
+}
+
+fn protect(headers: &mut HeaderMap, id: &RequestId, https: bool) {
+    if let Ok(value) = HeaderValue::from_str(&id.0) {
+        headers.insert(REQUEST_ID, value);
+    }
+    let https_only = https.then_some((header::STRICT_TRANSPORT_SECURITY, TRANSPORT_SECURITY));
+    for (name, value) in PROTECTION.iter().cloned().chain(https_only) {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+}
+
+/// Gives errors the looks of the door they leave by: a problem document, a page, or the way to the
+/// sign-in. Goes directly around the routes, within the cookie.
+///
+/// # Errors
+/// Those of other middleware within.
+pub async fn render(
+    req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let res = next.call(req).await?;
+    if res.response().error().is_none() {
+        return Ok(res.map_into_boxed_body());
+    }
+    let (req, plain) = res.into_parts();
+    let foreign = plain.error().filter(|error| error.as_error::<Error>().is_none()).map(problem::from_actix);
+    let own = plain.error().and_then(|error| error.as_error::<Error>());
+    let mut response = match own.or(foreign.as_ref()) {
+        Some(error) => {
+            log(error, &req);
+            match Door::of(req.path()) {
+                Door::Api => problem::document(error, Some(&RequestId::current(&req))),
+                Door::Pages => pages::error::page(&req, error).await,
+            }
+        }
+        None => HttpResponse::new(plain.status()),
+    };
+    if let Some(methods) = plain.headers().get(header::ALLOW) {
+        response.headers_mut().insert(header::ALLOW, methods.clone());
+    }
+    Ok(ServiceResponse::new(req, response))
+}
+
+/// A defect's causes go to the log, and nowhere else.
+fn log(error: &Error, req: &HttpRequest) {
+    let (status, code) = problem::kind(error);
+    if let Error::Broken(source) = error {
+        let causes: Vec<String> =
+            std::iter::successors(Some(source.as_ref() as &dyn std::error::Error), |e| e.source())
+                .map(ToString::to_string)
+                .collect();
+        tracing::error!(causes = causes.join(": "), path = req.path(), "a request failed");
+    } else {
+        tracing::debug!(status = status.as_u16(), code, path = req.path(), "a request was refused");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_sane_request_ids_are_taken_over() {
+        assert!(is_sane("a") && is_sane("Az09_.-") && is_sane(&"x".repeat(64)));
+        for bad in ["", "a b", "a\"b", "ä", "a\r\nb", &"x".repeat(65)] {
+            assert!(!is_sane(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The only place that knows HTTP: pages for people, a JSON API for scripts.
+//!
+//! [`ROUTES`] is every URL on one screen. Who may call one is said by its handler's extractors; the
+//! table repeats it, and a test compares the two.
+
+pub mod api;
+pub mod auth;
+pub mod extract;
+pub mod middleware;
+pub mod pages;
+pub mod problem;
+mod static_files;
+pub mod view;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix_session::SessionMiddleware;
+use actix_session::config::PersistentSession;
+use actix_session::storage::CookieSessionStore;
+use actix_web::cookie::{self, SameSite};
+use actix_web::dev::{ResourceDef, Server};
+use actix_web::guard::{self, Guard};
+use actix_web::http::{Method, header};
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
+
+use crate::error::Error;
+use crate::jobs::Runs;
+use crate::ledger::{Clock, Ledger};
+use crate::passwords::Passwords;
+use crate::repo::{Db, sessions};
+use auth::Keys;
+use static_files::StaticFiles;
+
+/// The largest body of a request, in bytes.
+const LARGEST_BODY: usize = 64 * 1024;
+
+/// How many connections are open at once, in all.
+const MOST_CONNECTIONS: usize = 1000;
+
+/// How long a client may take for a request's head.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+
+/// How long a connection waits for its next request.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How long requests on their way may take once the server is stopping, in seconds.
+const SHUTDOWN_SECONDS: u64 = 30;
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody, signed in or not.
+    Public,
+    /// Every signed-in user.
+    User,
+    /// Admins only.
+    Admin,
+}
+
+/// One URL.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// GET routes answer HEAD too.
+    pub method: Method,
+    /// The whole path, with variable parts in braces.
+    pub path: &'static str,
+    /// Who may call it.
+    pub access: Access,
+}
+
+/// Writes the table and, from the same lines, what puts the handlers behind it.
+macro_rules! routes {
+    ($($scope:ident $prefix:literal { $($method:ident $path:literal $access:ident $handler:path;)* })*) => {
+        /// Every URL of Coffer.
+        pub const ROUTES: &[Route] = &[$($(
+            Route { method: Method::$method, path: concat!($prefix, $path), access: Access::$access },
+        )*)*];
+
+        $(fn $scope(config: &mut ServiceConfig) {
+            $(config.route($path, web::route().guard(answers(Method::$method)).to($handler));)*
+        })*
+    };
+}
+
+routes! {
+    api_routes "/api/v1" {
+        POST "/auth/register"  Public  api::accounts::register;
+        POST "/auth/login"     Public  api::accounts::login;
+        POST "/auth/refresh"   Public  api::accounts::refresh;
+        POST "/auth/logout"    User    api::accounts::logout;
+        GET  "/me"             User    api::accounts::me;
+    }
+    system_routes "/health" {
+        GET  ""                Public  api::system::health;
+        GET  "/live"           Public  api::system::live;
+        GET  "/ready"          Public  api::system::ready;
+    }
+    static_routes "/static" {
+        GET  "/{hash}/{path:.*}"  Public  static_files::file;
+    }
+    page_routes "" {
+        GET  "/"               Public  pages::landing::show;
+        GET  "/login"          Public  pages::session::login;
+        POST "/login"          Public  pages::session::sign_in;
+        GET  "/register"       Public  pages::session::register;
+        POST "/register"       Public  pages::session::sign_up;
+        POST "/logout"         Public  pages::session::sign_out;
+        POST "/theme"          Public  pages::session::theme;
+    }
+}
+
+/// The parts that `app` puts together and the web serves from.
+pub struct Parts {
+    /// The database.
+    pub db: Db,
+    /// The one path that moves value.
+    pub ledger: Arc<Ledger>,
+    /// The threads that hash passwords.
+    pub passwords: Arc<Passwords>,
+    /// The secret that all keys are derived from, at least 32 bytes.
+    pub secret: String,
+    /// The time.
+    pub clock: Clock,
+    /// The address that users type, without a slash at its end.
+    pub public_url: String,
+    /// How the jobs are doing.
+    pub jobs: Runs,
+}
+
+/// What this installation is called, and since when it runs.
+pub struct Site {
+    /// The address that users type, without a slash at its end.
+    pub public_url: String,
+    /// When the process began to serve.
+    pub started: Instant,
+}
+
+impl Site {
+    /// Whether browsers reach it by https, so that cookies may be `Secure`.
+    pub fn is_https(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+}
+
+/// Serves on a listener until it is stopped by its handle. Signals are not its business.
+///
+/// # Errors
+/// Where the secret is too short or the listener cannot be used.
+pub fn serve(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
+    let keys = Data::new(Keys::derive(&parts.secret).map_err(std::io::Error::other)?);
+    let site = Data::new(Site { public_url: parts.public_url, started: Instant::now() });
+    let files = Data::new(StaticFiles::load());
+    let (db, clock, jobs) = (Data::new(parts.db), Data::new(parts.clock), Data::new(parts.jobs));
+    let (ledger, passwords) = (Data::from(parts.ledger), Data::from(parts.passwords));
+    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(db.clone())
+            .app_data(ledger.clone())
+            .app_data(passwords.clone())
+            .app_data(keys.clone())
+            .app_data(clock.clone())
+            .app_data(site.clone())
+            .app_data(files.clone())
+            .app_data(jobs.clone())
+            .app_data(PayloadConfig::new(LARGEST_BODY))
+            .wrap(Compress::default())
+            .wrap(from_fn(middleware::observe))
+            .configure(|config| routes(config, &keys, site.is_https()))
+    });
+    Ok(server
+        .workers(workers)
+        .max_connections(MOST_CONNECTIONS.div_ceil(workers))
+        .client_request_timeout(HEAD_TIME)
+        .keep_alive(KEEP_ALIVE)
+        .tcp_nodelay(true)
+        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .disable_signals()
+        .listen(listener)?
+        .run())
+}
+
+/// Puts all routes into an application. The pages come last, since they take every path that is
+/// left, and alone have the cookie.
+fn routes(config: &mut ServiceConfig, keys: &Keys, https: bool) {
+    let render = || from_fn(middleware::render);
+    let rest = || web::route().to(unrouted);
+    config
+        .service(web::scope("/api/v1").configure(api_routes).default_service(rest()).wrap(render()))
+        .service(web::scope("/health").configure(system_routes).default_service(rest()).wrap(render()))
+        .service(web::scope("/static").configure(static_routes).default_service(rest()).wrap(render()))
+        .service(
+            web::scope("")
+                .configure(page_routes)
+                .default_service(rest())
+                .wrap(render())
+                .wrap(browser_cookie(keys, https)),
+        );
+}
+
+/// The encrypted cookie that holds a session's id, a CSRF token and a message, and nothing else.
+fn browser_cookie(keys: &Keys, https: bool) -> SessionMiddleware<CookieSessionStore> {
+    let lifetime = cookie::time::Duration::days(sessions::LIFETIME_DAYS);
+    // Browsers keep a cookie with this prefix to this host, and to https (RFC 6265bis).
+    let name = if https { "__Host-coffer" } else { "coffer" };
+    SessionMiddleware::builder(CookieSessionStore::default(), keys.cookie())
+        .cookie_name(name.to_owned())
+        .cookie_secure(https)
+        .cookie_http_only(true)
+        .cookie_same_site(SameSite::Lax)
+        .session_lifecycle(PersistentSession::default().session_ttl(lifetime))
+        .build()
+}
+
+/// Takes requests of one method, and HEAD where GET is taken.
+fn answers(method: Method) -> impl Guard {
+    guard::fn_guard(move |context| {
+        let asked = &context.head().method;
+        *asked == method || (*asked == Method::HEAD && method == Method::GET)
+    })
+}
+
+/// What is at none of the routes: 404, or 405 where the path is there for other methods.
+async fn unrouted(req: HttpRequest) -> HttpResponse {
+    let methods = methods_at(req.path());
+    if methods.is_empty() {
+        return HttpResponse::from_error(Error::NotFound);
+    }
+    let mut response = HttpResponse::from_error(Error::MethodNotAllowed);
+    if let Ok(allowed) = header::HeaderValue::from_str(&methods.join(", ")) {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
+    response
+}
+
+/// The methods that a path takes, by the table.
+fn methods_at(path: &str) -> Vec<&'static str> {
+    let routes = ROUTES.iter().filter(|route| ResourceDef::new(route.path).is_match(path));
+    routes
+        .flat_map(|route| match route.method {
+            Method::GET => vec!["GET", "HEAD"],
+            Method::POST => vec!["POST"],
+            Method::PUT => vec!["PUT"],
+            Method::PATCH => vec!["PATCH"],
+            Method::DELETE => vec!["DELETE"],
+            _ => Vec::new(),
+        })
+        .collect()
+}

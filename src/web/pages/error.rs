@@ -1,0 +1,72 @@
+//! What people see when a request is not served as asked.
+
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse};
+use askama::Template;
+
+use crate::error::Error;
+use crate::web::view::{self, Chrome};
+use crate::web::{auth, problem};
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    chrome: Chrome,
+    status: u16,
+    detail: Option<String>,
+    retry_after_seconds: Option<u64>,
+}
+
+/// The page of an error, or the way to the sign-in.
+pub async fn page(req: &HttpRequest, error: &Error) -> HttpResponse {
+    if matches!(error, Error::Unauthenticated) {
+        return view::see_other(&sign_in(req));
+    }
+    let mut response = problem::response(error).finish();
+    let html = match html(req, error, response.status()).await {
+        Ok(html) => html,
+        Err(broken) => {
+            tracing::error!(error = %broken, "an error page could not be shown");
+            return problem::document(error, None);
+        }
+    };
+    response.headers_mut().insert(
+        actix_web::http::header::CONTENT_TYPE,
+        actix_web::http::header::HeaderValue::from_static("text/html; charset=utf-8"),
+    );
+    response.set_body(actix_web::body::BoxBody::new(html))
+}
+
+async fn html(req: &HttpRequest, error: &Error, status: StatusCode) -> Result<String, Error> {
+    // Where the database is the trouble, it is not asked again.
+    let visitor = match error {
+        Error::DatabaseUnavailable | Error::Broken(_) => auth::known_visitor(req),
+        _ => auth::visitor(req).await.unwrap_or_default(),
+    };
+    let page = ErrorPage {
+        chrome: Chrome::around(req, visitor.as_ref())?,
+        status: status.as_u16(),
+        detail: detail(error),
+        retry_after_seconds: problem::retry_after(error).map(|wait| wait.as_secs().max(1)),
+    };
+    page.render().map_err(Error::broken)
+}
+
+/// What the template's words for the status leave unsaid.
+fn detail(error: &Error) -> Option<String> {
+    match error {
+        Error::NotFound | Error::Forbidden | Error::Broken(_) => None,
+        Error::Invalid(errors) => Some(errors.iter().map(|error| error.message.as_ref()).collect::<Vec<_>>().join(" ")),
+        _ => Some(error.to_string()),
+    }
+}
+
+/// The address of the sign-in, which leads back to where a reader wanted to go.
+fn sign_in(req: &HttpRequest) -> String {
+    let wanted = req.uri().path_and_query().map(|wanted| wanted.as_str()).and_then(view::local_path);
+    match wanted.filter(|_| [Method::GET, Method::HEAD].contains(req.method())) {
+        Some(path) => serde_urlencoded::to_string([("next", path)])
+            .map_or_else(|_| "/login".to_owned(), |query| format!("/login?{query}")),
+        None => "/login".to_owned(),
+    }
+}

@@ -1,0 +1,191 @@
+//! What an error looks like from outside: a status, a stable code, and a problem document
+//! (RFC 9457) for scripts or a page for people.
+
+use std::time::Duration;
+
+use actix_web::error::PayloadError;
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use serde::Serialize;
+
+use crate::error::{Error, FieldError, Refusal};
+
+/// When to come back after `overloaded` and `database_unavailable`.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// An error as a problem document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    /// What happened and what to do, in words.
+    pub detail: String,
+    /// The stable name.
+    pub code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    available: Option<String>,
+}
+
+/// The one table: what status and which code each error has.
+pub fn kind(error: &Error) -> (StatusCode, &'static str) {
+    match error {
+        Error::Refused(refusal) => refusal_kind(refusal),
+        Error::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+        Error::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+        Error::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed"),
+        Error::InvalidCursor => (StatusCode::BAD_REQUEST, "invalid_cursor"),
+        Error::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
+        Error::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+        Error::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too_slow"),
+        Error::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
+        Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+        Error::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+        Error::StaleForm => (StatusCode::FORBIDDEN, "stale_form"),
+        Error::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
+        Error::DatabaseUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
+        Error::CommitUnknown => (StatusCode::SERVICE_UNAVAILABLE, "commit_unknown"),
+        Error::Broken(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
+    }
+}
+
+fn refusal_kind(refusal: &Refusal) -> (StatusCode, &'static str) {
+    match refusal {
+        Refusal::AlreadyClaimed => (StatusCode::CONFLICT, "already_claimed"),
+        Refusal::AssetExpired => (StatusCode::CONFLICT, "asset_expired"),
+        Refusal::AssetNotFound | Refusal::TransactionNotFound => (StatusCode::NOT_FOUND, "not_found"),
+        Refusal::InsufficientFunds { .. } => (StatusCode::CONFLICT, "insufficient_funds"),
+        Refusal::WalletFrozen => (StatusCode::FORBIDDEN, "wallet_frozen"),
+        Refusal::NotTransferable(_) => (StatusCode::CONFLICT, "asset_type_not_transferable"),
+        Refusal::SelfTransfer => (StatusCode::UNPROCESSABLE_ENTITY, "self_transfer"),
+        Refusal::UserNotFound => (StatusCode::NOT_FOUND, "user_not_found"),
+        Refusal::AssetTypeNotFound(_) => (StatusCode::NOT_FOUND, "asset_type_not_found"),
+        Refusal::BalanceLimit => (StatusCode::CONFLICT, "balance_limit"),
+        Refusal::InvalidAmount(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_amount"),
+        Refusal::AlreadyReversed => (StatusCode::CONFLICT, "already_reversed"),
+        Refusal::IdempotencyKeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+        Refusal::AlreadyRegistered => (StatusCode::CONFLICT, "already_registered"),
+        Refusal::InvalidCredentials => (StatusCode::UNAUTHORIZED, "invalid_credentials"),
+        Refusal::RefreshReused => (StatusCode::UNAUTHORIZED, "refresh_reused"),
+    }
+}
+
+/// When a client may try again, where that is known.
+pub fn retry_after(error: &Error) -> Option<Duration> {
+    matches!(error, Error::Overloaded | Error::DatabaseUnavailable).then_some(RETRY_AFTER)
+}
+
+impl Problem {
+    /// The document of an error, for the request with this id.
+    pub fn new(error: &Error, request_id: Option<&str>) -> Self {
+        let (status, code) = kind(error);
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Problem"),
+            status: status.as_u16(),
+            detail: error.to_string(),
+            code,
+            request_id: request_id.map(str::to_owned),
+            errors: match error {
+                Error::Invalid(errors) => errors.clone(),
+                Error::Refused(Refusal::InvalidAmount(message)) => {
+                    vec![FieldError::new("amount", message.clone())]
+                }
+                _ => Vec::new(),
+            },
+            available: match error {
+                Error::Refused(Refusal::InsufficientFunds { available, .. }) => Some(available.to_string()),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// A response with the status and the headers of an error, and no body yet.
+pub fn response(error: &Error) -> HttpResponseBuilder {
+    let (status, _) = kind(error);
+    let mut response = HttpResponse::build(status);
+    if let Some(wait) = retry_after(error) {
+        response.insert_header((header::RETRY_AFTER, wait.as_secs().max(1).to_string()));
+    }
+    response
+}
+
+/// The problem document of an error as a response of the API.
+pub fn document(error: &Error, request_id: Option<&str>) -> HttpResponse {
+    let mut response = response(error);
+    if kind(error).0 == StatusCode::UNAUTHORIZED {
+        response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+    }
+    response.content_type("application/problem+json").json(Problem::new(error, request_id))
+}
+
+/// Any error of actix's own as one of ours, so that all look the same.
+pub fn from_actix(error: &actix_web::Error) -> Error {
+    if let Some(PayloadError::Overflow) = error.as_error::<PayloadError>() {
+        return Error::TooLarge;
+    }
+    match error.as_response_error().status_code() {
+        StatusCode::NOT_FOUND => Error::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => Error::MethodNotAllowed,
+        StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge,
+        StatusCode::REQUEST_TIMEOUT => Error::TooSlow,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Error::UnsupportedMediaType,
+        StatusCode::UNAUTHORIZED => Error::Unauthenticated,
+        StatusCode::FORBIDDEN => Error::Forbidden,
+        status if status.is_client_error() => Error::Malformed("The request cannot be read.".into()),
+        _ => Error::broken(error.to_string()),
+    }
+}
+
+/// The middleware `render` gives each error its final looks; this is what is left should it be
+/// passed by.
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        kind(self).0
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        document(self, None)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+    use crate::domain::{AssetTypeCode, Balance};
+
+    #[test]
+    fn a_problem_has_the_members_of_rfc_9457_and_ours() {
+        let problem = Problem::new(&Refusal::AlreadyClaimed.into(), Some("abc"));
+        assert_eq!(
+            serde_json::to_value(problem).unwrap(),
+            serde_json::json!({
+                "type": "about:blank", "title": "Conflict", "status": 409, "code": "already_claimed",
+                "detail": "Someone else was faster: this credit has been claimed.", "request_id": "abc",
+            })
+        );
+    }
+
+    #[test]
+    fn insufficient_funds_say_what_is_available_and_invalid_fields_what_is_wrong() {
+        let refusal = Refusal::insufficient(Balance::zero().rescaled(2), AssetTypeCode::parse("GOLD").unwrap());
+        let problem = serde_json::to_value(Problem::new(&refusal.into(), None)).unwrap();
+        assert_eq!((&problem["available"], &problem["status"]), (&"0.00".into(), &409.into()));
+        let invalid = Error::Invalid(vec![FieldError::new("email", "No.")]);
+        let problem = serde_json::to_value(Problem::new(&invalid, None)).unwrap();
+        assert_eq!(problem["errors"], serde_json::json!([{"field": "email", "message": "No."}]));
+    }
+
+    #[test]
+    fn a_defect_is_never_shown() {
+        let problem = Problem::new(&Error::broken("select secret from /etc/passwd"), None);
+        assert!(!serde_json::to_string(&problem).unwrap().contains("secret"));
+    }
+}
