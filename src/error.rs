@@ -48,7 +48,7 @@ pub enum Refusal {
     UserNotFound,
     /// No asset type has this code.
     #[error("There is no asset type {0}.")]
-    AssetTypeNotFound(AssetTypeCode),
+    AssetTypeNotFound(String),
     /// A balance would pass 10^15.
     #[error("The balance would become larger than a wallet can hold.")]
     BalanceLimit,

@@ -95,7 +95,7 @@ pub fn demo(conninfo: &str, config: &Config) -> std::result::Result<Seeded, Fata
 fn seed(conn: &mut PgConnection, ledger: &Ledger, config: &Config, now: DateTime<Utc>) -> Result<Seeded> {
     for (code, name, scale, transferable) in ASSET_TYPES {
         let asset_type = AssetType {
-            code: code_of(code)?,
+            code: AssetTypeCode::parse(code)?,
             name: name.to_owned(),
             scale: Scale(scale),
             minimum_balance: Balance::zero(),
@@ -108,8 +108,11 @@ fn seed(conn: &mut PgConnection, ledger: &Ledger, config: &Config, now: DateTime
     let id_of = |name: &str| ids.iter().find(|(known, _)| *known == name).map(|(_, id)| *id).ok_or(Error::NotFound);
     let admin = id_of("admin")?;
     for (number, (user, asset_type, amount)) in (1..).zip(BALANCES) {
-        let movement =
-            Movement { user: id_of(user)?, asset_type: code_of(asset_type)?, amount: Amount::parse(amount)? };
+        let movement = Movement {
+            user: id_of(user)?,
+            asset_type: AssetTypeCode::parse(asset_type)?,
+            amount: Amount::parse(amount)?,
+        };
         top_up(conn, ledger, number, admin, movement)?;
     }
     let actor = Actor { user: Some(admin), ..Actor::default() };
@@ -117,10 +120,6 @@ fn seed(conn: &mut PgConnection, ledger: &Ledger, config: &Config, now: DateTime
         ensure_credit(conn, &actor, credit, now)?;
     }
     Ok(Seeded { passwords })
-}
-
-fn code_of(code: &str) -> Result<AssetTypeCode> {
-    AssetTypeCode::parse(code).map_err(invalid)
 }
 
 fn invalid(error: FieldError) -> Error {
@@ -183,7 +182,7 @@ fn ensure_credit(conn: &mut PgConnection, actor: &Actor, credit: Credit, now: Da
         title: title.to_owned(),
         description: description.to_owned(),
         kind,
-        asset_type: code_of(asset_type)?,
+        asset_type: AssetTypeCode::parse(asset_type)?,
         amount: Amount::parse(amount)?,
         expires_at: hours.map(|hours| now + TimeDelta::hours(hours)),
         campaign_id: None,

@@ -8,7 +8,7 @@ use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::{SmallInt, Text};
 
 use super::{Amount, AssetId, Balance, CampaignId};
-use crate::error::FieldError;
+use crate::error::Refusal;
 
 text_enum! {
     /// Why a credit is given.
@@ -42,16 +42,16 @@ text_enum! {
 pub struct AssetTypeCode(String);
 
 impl AssetTypeCode {
-    /// Reads a code.
+    /// Reads a code. What cannot be one names nothing, as a code that nobody has given out does.
     ///
     /// # Errors
-    /// A field error for `asset_type`.
-    pub fn parse(text: &str) -> Result<Self, FieldError> {
+    /// [`Refusal::AssetTypeNotFound`].
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
         let valid = (2..=12).contains(&text.len())
             && text.starts_with(|c: char| c.is_ascii_uppercase())
             && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
         if !valid {
-            return Err(FieldError::new("asset_type", "Name an asset type by its code, for example GOLD."));
+            return Err(Refusal::AssetTypeNotFound(text.chars().take(64).collect()));
         }
         Ok(Self(text.to_owned()))
     }

@@ -331,7 +331,7 @@ fn not_frozen(book: &Book, user: UserId) -> Result<(), Refusal> {
 }
 
 fn rules<'b>(book: &'b Book, asset_type: &AssetTypeCode) -> Result<&'b AssetTypeRules, Refusal> {
-    book.asset_types.get(asset_type).ok_or_else(|| Refusal::AssetTypeNotFound(asset_type.clone()))
+    book.asset_types.get(asset_type).ok_or_else(|| Refusal::AssetTypeNotFound(asset_type.to_string()))
 }
 
 fn wallet(book: &Book, key: &WalletKey) -> Result<WalletState, Refusal> {

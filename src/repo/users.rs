@@ -95,6 +95,21 @@ pub fn by_external_id(conn: &mut PgConnection, external_id: &str) -> Result<Opti
     Ok(users::table.filter(users::external_id.eq(external_id)).select(User::as_select()).first(conn).optional()?)
 }
 
+/// The user that a caller means by a name in a path: itself by `me` or its own name, an admin
+/// anybody.
+///
+/// # Errors
+/// [`Refusal::UserNotFound`] where there is none that the caller may know of.
+pub fn meant_by(conn: &mut PgConnection, caller: User, name: &str) -> Result<User> {
+    if name == "me" || name == caller.external_id {
+        return Ok(caller);
+    }
+    match caller.role {
+        Role::Admin => by_external_id(conn, name)?.ok_or_else(|| Refusal::UserNotFound.into()),
+        Role::User => Err(Refusal::UserNotFound.into()),
+    }
+}
+
 /// How many users there are.
 ///
 /// # Errors

@@ -29,7 +29,7 @@ pub fn asset_types(conn: &mut PgConnection) -> Result<Vec<AssetType>> {
 /// [`Refusal::AssetTypeNotFound`].
 pub fn asset_type(conn: &mut PgConnection, code: &AssetTypeCode) -> Result<AssetType> {
     let found = asset_types::table.find(code).select(AssetType::as_select()).first(conn).optional()?;
-    found.ok_or_else(|| Refusal::AssetTypeNotFound(code.clone()).into())
+    found.ok_or_else(|| Refusal::AssetTypeNotFound(code.to_string()).into())
 }
 
 /// Creates an asset type unless there is one with its code.

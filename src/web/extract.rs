@@ -2,6 +2,7 @@
 //! All that cannot be read becomes one of our errors.
 
 use std::future::{Ready, ready};
+use std::pin::Pin;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
@@ -101,6 +102,13 @@ pub(super) fn has_content_type(req: &HttpRequest, wanted: impl Fn(&str) -> bool)
     wanted(&req.content_type().to_ascii_lowercase())
 }
 
+/// Whether the body says that it is JSON.
+pub(super) fn is_json(req: &HttpRequest) -> bool {
+    has_content_type(req, |kind| {
+        kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+    })
+}
+
 /// A JSON body. Let `T` deny unknown fields.
 #[derive(Debug)]
 pub struct JsonBody<T>(pub T);
@@ -110,9 +118,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     type Future = Extraction<Self>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let json = has_content_type(req, |kind| {
-            kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
-        });
+        let json = is_json(req);
         let body = body(req, payload);
         Box::pin(async move {
             if !json {
@@ -121,6 +127,29 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
             serde_json::from_slice(&body.await?)
                 .map(Self)
                 .map_err(|error| Error::Malformed(format!("The JSON cannot be read: {error}.").into()))
+        })
+    }
+}
+
+/// Who is asking, and only then what: whoever may not call a handler learns nothing of what its
+/// other extractors think of the request.
+#[derive(Debug)]
+pub struct After<Caller, Rest>(pub Caller, pub Rest);
+
+impl<Caller, Rest> FromRequest for After<Caller, Rest>
+where
+    Caller: FromRequest + 'static,
+    Rest: FromRequest + 'static,
+    actix_web::Error: From<Caller::Error> + From<Rest::Error>,
+{
+    type Error = actix_web::Error;
+    type Future = Pin<Box<dyn Future<Output = std::result::Result<Self, actix_web::Error>>>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (req, mut payload) = (req.clone(), payload.take());
+        Box::pin(async move {
+            let caller = Caller::from_request(&req, &mut Payload::None).await?;
+            Ok(Self(caller, Rest::from_request(&req, &mut payload).await?))
         })
     }
 }

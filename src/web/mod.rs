@@ -93,6 +93,14 @@ routes! {
         POST "/auth/refresh"   Public  api::accounts::refresh;
         POST "/auth/logout"    User    api::accounts::logout;
         GET  "/me"             User    api::accounts::me;
+        GET  "/assets"             User    api::assets::list;
+        GET  "/assets/{id}"        User    api::assets::show;
+        POST "/assets/{id}/claim"  User    api::assets::claim;
+        GET  "/claims"             User    api::assets::claims;
+        POST "/admin/assets"       Admin   api::assets::create;
+        GET  "/asset-types"        Public  api::wallets::asset_types;
+        GET  "/users/{user}/balances"         User  api::wallets::balances;
+        GET  "/users/{user}/balances/{code}"  User  api::wallets::balance;
     }
     system_routes "/health" {
         GET  ""                Public  api::system::health;

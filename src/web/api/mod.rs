@@ -2,4 +2,30 @@
 
 pub mod accounts;
 pub mod amount;
+pub mod assets;
+mod keyed;
 pub mod system;
+pub mod wallets;
+
+use serde::Serialize;
+
+use crate::repo::Page;
+
+/// A page of a list.
+#[derive(Debug, Serialize)]
+struct ListBody<T> {
+    data: Vec<T>,
+    next_cursor: Option<String>,
+}
+
+impl<T> ListBody<T> {
+    /// A list that is never longer than one page.
+    fn whole(data: Vec<T>) -> Self {
+        Self { data, next_cursor: None }
+    }
+
+    /// A page, each of its items as it looks outside.
+    fn of<I>(page: Page<I>, body: impl Fn(I) -> T) -> Self {
+        Self { data: page.items.into_iter().map(body).collect(), next_cursor: page.next_cursor }
+    }
+}

@@ -20,10 +20,12 @@ pub use accounts::{Registration, check_credentials, register};
 pub use form::{CsrfForm, csrf_token};
 pub use keys::Keys;
 
-use super::extract::{self, Door};
+use super::extract::{self, Client, Door};
+use super::middleware::RequestId;
 use crate::domain::{Role, SessionId, User};
 use crate::error::{Error, Result};
 use crate::repo::Db;
+use crate::repo::audit::Actor;
 use crate::repo::sessions::{self, SessionKind};
 
 /// The cookie's name for the session's id.
@@ -81,6 +83,24 @@ impl FromRequest for Admin {
                 Role::Admin => Ok(Self(current)),
                 Role::User => Err(Error::Forbidden),
             }
+        })
+    }
+}
+
+/// The caller, as the audit log names who acted.
+#[derive(Debug, Clone)]
+pub struct By(pub Actor);
+
+impl FromRequest for By {
+    type Error = Error;
+    type Future = Extraction<Self>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (req, client) = (req.clone(), Client::from_request(req, payload).into_inner());
+        Box::pin(async move {
+            let current = visitor(&req).await?.ok_or(Error::Unauthenticated)?;
+            let request_id = RequestId::current(&req);
+            Ok(Self(Actor { user: Some(current.user.id), request_id, ip_address: client?.ip_address }))
         })
     }
 }

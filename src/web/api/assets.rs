@@ -1,0 +1,290 @@
+//! Claimable assets: finding, claiming and creating them.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::ListBody;
+use super::amount::AmountInput;
+use super::keyed::{Keyed, REPLAYED};
+use crate::domain::posting::{Action, Command};
+use crate::domain::{
+    Amount, AssetId, AssetKind, AssetStatus, AssetTypeCode, Balance, CampaignId, Role, Transaction, TransactionId,
+};
+use crate::error::{Error, FieldError, Result};
+use crate::ledger::{Ledger, Outcome};
+use crate::repo::assets::{self, AssetFilter, AssetView, NewAssets, Viewer};
+use crate::repo::{Db, PageRequest};
+use crate::web::auth::{Admin, By, CurrentUser};
+use crate::web::extract::{After, JsonBody, Now, PathOf, QueryOf};
+
+/// An asset as its viewer may see it.
+#[derive(Debug, Serialize)]
+pub struct AssetBody {
+    id: AssetId,
+    code: String,
+    title: String,
+    description: String,
+    kind: AssetKind,
+    asset_type: AssetTypeCode,
+    amount: String,
+    status: AssetStatus,
+    expires_at: Option<DateTime<Utc>>,
+    campaign_id: Option<CampaignId>,
+    created_at: DateTime<Utc>,
+    version: i64,
+    /// Only for its owner and admins.
+    #[serde(flatten)]
+    ownership: Option<OwnershipBody>,
+}
+
+#[derive(Debug, Serialize)]
+struct OwnershipBody {
+    claimed_by: Option<String>,
+    claimed_at: Option<DateTime<Utc>>,
+    transaction_id: Option<TransactionId>,
+    recreated_from: Option<AssetId>,
+}
+
+impl AssetBody {
+    fn new(view: AssetView, viewer: Viewer) -> Self {
+        let AssetView { asset, scale, claim } = view;
+        // A user sees no claim but its own.
+        let shows_ownership = viewer == Viewer::Admin || claim.is_some();
+        let ownership = shows_ownership.then(|| OwnershipBody {
+            claimed_by: claim.as_ref().map(|claim| claim.user.clone()),
+            claimed_at: claim.as_ref().map(|claim| claim.claimed_at),
+            transaction_id: claim.as_ref().map(|claim| claim.transaction),
+            recreated_from: asset.recreated_from,
+        });
+        Self {
+            id: asset.id,
+            code: asset.code,
+            title: asset.title,
+            description: asset.description,
+            kind: asset.kind,
+            asset_type: asset.asset_type,
+            amount: asset.amount.at_scale(scale.0),
+            status: asset.status,
+            expires_at: asset.expires_at,
+            campaign_id: asset.campaign_id,
+            created_at: asset.created_at,
+            version: asset.version,
+            ownership,
+        }
+    }
+}
+
+/// A claim as its owner sees it.
+#[derive(Debug, Serialize)]
+struct ClaimBody {
+    asset_id: AssetId,
+    user_id: String,
+    amount: String,
+    asset_type: AssetTypeCode,
+    claimed_at: DateTime<Utc>,
+    transaction_id: TransactionId,
+    /// Only in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asset: Option<AssetBody>,
+}
+
+/// The answer to a claim.
+#[derive(Debug, Serialize)]
+struct ClaimedBody {
+    claim: ClaimBody,
+    balance: String,
+}
+
+/// What a list of assets can be narrowed to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AssetsQuery {
+    status: Option<AssetStatus>,
+    kind: Option<AssetKind>,
+    asset_type: Option<String>,
+    campaign_id: Option<CampaignId>,
+    q: Option<String>,
+    limit: Option<i64>,
+    cursor: Option<String>,
+}
+
+/// Which page of a list.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageQuery {
+    limit: Option<i64>,
+    cursor: Option<String>,
+}
+
+fn viewer(current: &CurrentUser) -> Viewer {
+    match current.user.role {
+        Role::Admin => Viewer::Admin,
+        Role::User => Viewer::User(current.user.id),
+    }
+}
+
+/// `GET /api/v1/assets`
+///
+/// # Errors
+/// [`Error::Malformed`], [`Error::InvalidCursor`], `asset_type_not_found`.
+pub async fn list(
+    After(current, (query, now)): After<CurrentUser, (QueryOf<AssetsQuery>, Now)>,
+    db: Data<Db>,
+) -> Result<HttpResponse> {
+    let query = query.0;
+    let request = PageRequest::new(query.limit, query.cursor.as_deref())?;
+    let filter = AssetFilter {
+        status: query.status,
+        kind: query.kind,
+        asset_type: query.asset_type.as_deref().map(AssetTypeCode::parse).transpose()?,
+        campaign_id: query.campaign_id,
+        text: query.q.filter(|text| !text.trim().is_empty()),
+    };
+    let viewer = viewer(&current);
+    let page = db.run(move |conn| assets::page(conn, viewer, &filter, &request, now.0)).await?;
+    Ok(HttpResponse::Ok().json(ListBody::of(page, |view| AssetBody::new(view, viewer))))
+}
+
+/// `GET /api/v1/assets/{id}`
+///
+/// # Errors
+/// `not_found` where there is none that the caller may know of.
+pub async fn show(
+    After(current, (id, now)): After<CurrentUser, (PathOf<AssetId>, Now)>,
+    db: Data<Db>,
+) -> Result<HttpResponse> {
+    let viewer = viewer(&current);
+    let view = db.run(move |conn| assets::one(conn, viewer, id.0, now.0)).await?;
+    Ok(HttpResponse::Ok().json(AssetBody::new(view, viewer)))
+}
+
+/// The body of a claim: nothing, or an object with the idempotency key alone.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoFields {}
+
+/// `POST /api/v1/assets/{id}/claim`
+///
+/// # Errors
+/// The refusals of a claim; those of [`Ledger::submit`].
+pub async fn claim(
+    After(current, (id, request)): After<CurrentUser, (PathOf<AssetId>, Keyed<NoFields>)>,
+    ledger: Data<Ledger>,
+) -> Result<HttpResponse> {
+    let user = current.user;
+    let command = Command {
+        idempotency: request.idempotency,
+        ..Command::new(user.id, Action::Claim { user: user.id, asset: id.0 })
+    };
+    let (mut response, transaction, balance) = match ledger.submit(command).await? {
+        Outcome::Posted(transaction) => {
+            let balance = transaction.credit.balance_after.clone();
+            (HttpResponse::Created(), transaction, balance)
+        }
+        Outcome::Replayed(transaction) => {
+            let balance = transaction.credit.balance_after.clone();
+            let mut response = HttpResponse::Created();
+            response.insert_header(REPLAYED);
+            (response, transaction, balance)
+        }
+        Outcome::Again(transaction, balance) => (HttpResponse::Ok(), transaction, balance),
+    };
+    Ok(response.json(claimed(&transaction, user.external_id, &balance)?))
+}
+
+fn claimed(transaction: &Transaction, user_id: String, balance: &Balance) -> Result<ClaimedBody> {
+    let scale = transaction.scale.0;
+    Ok(ClaimedBody {
+        claim: ClaimBody {
+            asset_id: transaction.asset.ok_or_else(|| Error::broken("the transaction of a claim names no asset"))?,
+            user_id,
+            amount: transaction.amount.at_scale(scale),
+            asset_type: transaction.asset_type.clone(),
+            claimed_at: transaction.created_at,
+            transaction_id: transaction.id,
+            asset: None,
+        },
+        balance: balance.at_scale(scale),
+    })
+}
+
+/// `GET /api/v1/claims`
+///
+/// # Errors
+/// [`Error::Malformed`], [`Error::InvalidCursor`].
+pub async fn claims(
+    After(current, (query, now)): After<CurrentUser, (QueryOf<PageQuery>, Now)>,
+    db: Data<Db>,
+) -> Result<HttpResponse> {
+    let request = PageRequest::new(query.0.limit, query.0.cursor.as_deref())?;
+    let user = current.user.id;
+    let page = db.run(move |conn| assets::claimed_by(conn, user, &request, now.0)).await?;
+    let data = page.items.into_iter().map(|view| own_claim(view, Viewer::User(user))).collect::<Result<_>>()?;
+    Ok(HttpResponse::Ok().json(ListBody { data, next_cursor: page.next_cursor }))
+}
+
+fn own_claim(view: AssetView, viewer: Viewer) -> Result<ClaimBody> {
+    let claim = view.claim.clone().ok_or_else(|| Error::broken("a claim without its claim"))?;
+    Ok(ClaimBody {
+        asset_id: view.asset.id,
+        user_id: claim.user,
+        amount: view.asset.amount.at_scale(view.scale.0),
+        asset_type: view.asset.asset_type.clone(),
+        claimed_at: claim.claimed_at,
+        transaction_id: claim.transaction,
+        asset: Some(AssetBody::new(view, viewer)),
+    })
+}
+
+/// The body of a creation.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewAssetsBody {
+    title: String,
+    #[serde(default)]
+    description: String,
+    kind: String,
+    asset_type: String,
+    amount: AmountInput,
+    expires_at: Option<DateTime<Utc>>,
+    campaign_id: Option<CampaignId>,
+    quantity: Option<i64>,
+}
+
+impl NewAssetsBody {
+    fn parse(self) -> Result<NewAssets> {
+        let kind = self.kind.parse().map_err(|words: String| Error::Invalid(vec![FieldError::new("kind", words)]))?;
+        Ok(NewAssets {
+            title: self.title,
+            description: self.description,
+            kind,
+            asset_type: AssetTypeCode::parse(&self.asset_type)?,
+            amount: Amount::parse(self.amount.as_str())?,
+            expires_at: self.expires_at,
+            campaign_id: self.campaign_id,
+            // None that is out of range is in it: zero is refused with the other fields.
+            quantity: usize::try_from(self.quantity.unwrap_or(1)).unwrap_or_default(),
+        })
+    }
+}
+
+/// `POST /api/v1/admin/assets`
+///
+/// # Errors
+/// [`Error::Invalid`], `invalid_amount`, `asset_type_not_found`.
+pub async fn create(
+    After(Admin(_), (by, now, body)): After<Admin, (By, Now, JsonBody<NewAssetsBody>)>,
+    db: Data<Db>,
+) -> Result<HttpResponse> {
+    let new = body.0.parse()?;
+    let created = db.run(move |conn| assets::create(conn, &by.0, &new, now.0)).await?;
+    let data = created.into_iter().map(|view| AssetBody::new(view, Viewer::Admin)).collect();
+    Ok(HttpResponse::Created().json(CreatedBody { data }))
+}
+
+#[derive(Debug, Serialize)]
+struct CreatedBody {
+    data: Vec<AssetBody>,
+}
