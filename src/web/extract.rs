@@ -2,7 +2,6 @@
 //! All that cannot be read becomes one of our errors.
 
 use std::future::{Ready, ready};
-use std::pin::Pin;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
@@ -127,29 +126,6 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
             serde_json::from_slice(&body.await?)
                 .map(Self)
                 .map_err(|error| Error::Malformed(format!("The JSON cannot be read: {error}.").into()))
-        })
-    }
-}
-
-/// Who is asking, and only then what: whoever may not call a handler learns nothing of what its
-/// other extractors think of the request.
-#[derive(Debug)]
-pub struct After<Caller, Rest>(pub Caller, pub Rest);
-
-impl<Caller, Rest> FromRequest for After<Caller, Rest>
-where
-    Caller: FromRequest + 'static,
-    Rest: FromRequest + 'static,
-    actix_web::Error: From<Caller::Error> + From<Rest::Error>,
-{
-    type Error = actix_web::Error;
-    type Future = Pin<Box<dyn Future<Output = std::result::Result<Self, actix_web::Error>>>>;
-
-    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (req, mut payload) = (req.clone(), payload.take());
-        Box::pin(async move {
-            let caller = Caller::from_request(&req, &mut Payload::None).await?;
-            Ok(Self(caller, Rest::from_request(&req, &mut payload).await?))
         })
     }
 }

@@ -17,7 +17,7 @@ use crate::ledger::{Ledger, Outcome};
 use crate::repo::assets::{self, AssetFilter, AssetView, NewAssets, Viewer};
 use crate::repo::{Db, PageRequest};
 use crate::web::auth::{Admin, By, CurrentUser};
-use crate::web::extract::{After, JsonBody, Now, PathOf, QueryOf};
+use crate::web::extract::{JsonBody, Now, PathOf, QueryOf};
 
 /// An asset as its viewer may see it.
 #[derive(Debug, Serialize)]
@@ -130,7 +130,9 @@ fn viewer(current: &CurrentUser) -> Viewer {
 /// # Errors
 /// [`Error::Malformed`], [`Error::InvalidCursor`], `asset_type_not_found`.
 pub async fn list(
-    After(current, (query, now)): After<CurrentUser, (QueryOf<AssetsQuery>, Now)>,
+    current: CurrentUser,
+    query: QueryOf<AssetsQuery>,
+    now: Now,
     db: Data<Db>,
 ) -> Result<HttpResponse> {
     let query = query.0;
@@ -152,7 +154,9 @@ pub async fn list(
 /// # Errors
 /// `not_found` where there is none that the caller may know of.
 pub async fn show(
-    After(current, (id, now)): After<CurrentUser, (PathOf<AssetId>, Now)>,
+    current: CurrentUser,
+    id: PathOf<AssetId>,
+    now: Now,
     db: Data<Db>,
 ) -> Result<HttpResponse> {
     let viewer = viewer(&current);
@@ -170,7 +174,9 @@ pub struct NoFields {}
 /// # Errors
 /// The refusals of a claim; those of [`Ledger::submit`].
 pub async fn claim(
-    After(current, (id, request)): After<CurrentUser, (PathOf<AssetId>, Keyed<NoFields>)>,
+    current: CurrentUser,
+    id: PathOf<AssetId>,
+    request: Keyed<NoFields>,
     ledger: Data<Ledger>,
 ) -> Result<HttpResponse> {
     let user = current.user;
@@ -215,7 +221,9 @@ fn claimed(transaction: &Transaction, user_id: String, balance: &Balance) -> Res
 /// # Errors
 /// [`Error::Malformed`], [`Error::InvalidCursor`].
 pub async fn claims(
-    After(current, (query, now)): After<CurrentUser, (QueryOf<PageQuery>, Now)>,
+    current: CurrentUser,
+    query: QueryOf<PageQuery>,
+    now: Now,
     db: Data<Db>,
 ) -> Result<HttpResponse> {
     let request = PageRequest::new(query.0.limit, query.0.cursor.as_deref())?;
@@ -275,7 +283,10 @@ impl NewAssetsBody {
 /// # Errors
 /// [`Error::Invalid`], `invalid_amount`, `asset_type_not_found`.
 pub async fn create(
-    After(Admin(_), (by, now, body)): After<Admin, (By, Now, JsonBody<NewAssetsBody>)>,
+    _: Admin,
+    by: By,
+    now: Now,
+    body: JsonBody<NewAssetsBody>,
     db: Data<Db>,
 ) -> Result<HttpResponse> {
     let new = body.0.parse()?;

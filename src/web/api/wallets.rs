@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::repo::wallets::{self, Holding};
 use crate::repo::{Db, users};
 use crate::web::auth::CurrentUser;
-use crate::web::extract::{After, PathOf};
+use crate::web::extract::PathOf;
 
 #[derive(Debug, Serialize)]
 struct AssetTypeBody {
@@ -68,7 +68,8 @@ pub async fn asset_types(db: Data<Db>) -> Result<HttpResponse> {
 ///
 /// # Errors
 /// As [`users::meant_by`].
-pub async fn balances(After(current, name): After<CurrentUser, PathOf<String>>, db: Data<Db>) -> Result<HttpResponse> {
+pub async fn balances(current: CurrentUser,
+    name: PathOf<String>, db: Data<Db>) -> Result<HttpResponse> {
     let (user, holdings) = db
         .run(move |conn| {
             let user = users::meant_by(conn, current.user, &name.0)?;
@@ -85,7 +86,8 @@ pub async fn balances(After(current, name): After<CurrentUser, PathOf<String>>, 
 /// # Errors
 /// As [`users::meant_by`] and [`wallets::holding`].
 pub async fn balance(
-    After(current, path): After<CurrentUser, PathOf<(String, String)>>,
+    current: CurrentUser,
+    path: PathOf<(String, String)>,
     db: Data<Db>,
 ) -> Result<HttpResponse> {
     let (name, code) = path.0;
