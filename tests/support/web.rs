@@ -76,7 +76,16 @@ impl Web {
             });
         });
         let server = told.recv().expect("the web starts");
-        Self { address, db, late_by_seconds, server, thread: Some(thread), jobs: Some(jobs), ledger, _database: database }
+        Self {
+            address,
+            db,
+            late_by_seconds,
+            server,
+            thread: Some(thread),
+            jobs: Some(jobs),
+            ledger,
+            _database: database,
+        }
     }
 
     /// The whole address of a path.
