@@ -23,37 +23,45 @@ create table entries (
 --   * every wallet exists, is of the transaction's asset type, and stands where its newest entry
 --     says.
 create function check_inserted_entries() returns trigger language plpgsql as $$
+declare
+    broken record;
 begin
-    if exists (
-        select from inserted_entries group by transaction_id having count(*) <> 2 or sum(amount) <> 0
-    ) then
-        raise exception 'entries of a transaction must be two that sum to zero'
-            using errcode = 'check_violation', constraint = 'entries_balanced', table = 'entries';
-    end if;
-    if exists (
-        select from inserted_entries e
-        left join transactions t on t.id = e.transaction_id
-        where t.id is null
-            or e.created_at <> t.created_at
-            or not (
+    select e.transaction_id, count(*) <> 2 or sum(e.amount) <> 0 as unbalanced,
+           not bool_and(t.id is not null and e.created_at = t.created_at and (
+               (e.wallet_id = t.debit_wallet_id and e.version = t.debit_version and e.amount = -t.amount)
+               or (e.wallet_id = t.credit_wallet_id and e.version = t.credit_version and e.amount = t.amount)
+           )) as unnamed
+    into broken
+    from inserted_entries e
+    left join transactions t on t.id = e.transaction_id
+    left join wallets w on w.id = e.wallet_id
+    group by e.transaction_id
+    having count(*) <> 2
+        or sum(e.amount) <> 0
+        or not bool_and(
+            t.id is not null and e.created_at = t.created_at and (
                 (e.wallet_id = t.debit_wallet_id and e.version = t.debit_version and e.amount = -t.amount)
                 or (e.wallet_id = t.credit_wallet_id and e.version = t.credit_version and e.amount = t.amount)
             )
-    ) then
-        raise exception 'entries must be the ones that their transaction names'
+            and w.id is not null and w.asset_type = t.asset_type and (
+                w.version > e.version
+                or (w.version = e.version and w.balance = e.balance_after and w.credit_total = e.credit_total)
+            )
+        )
+    limit 1;
+    if not found then
+        return null;
+    end if;
+    if broken.unbalanced then
+        raise exception 'the entries of transaction % must be two that sum to zero', broken.transaction_id
+            using errcode = 'check_violation', constraint = 'entries_balanced', table = 'entries';
+    elsif broken.unnamed then
+        raise exception 'the entries of transaction % must be the ones that it names', broken.transaction_id
             using errcode = 'foreign_key_violation', constraint = 'entries_of_transaction', table = 'entries';
     end if;
-    if exists (
-        select from inserted_entries e
-        left join wallets w on w.id = e.wallet_id
-        where w.id is null
-            or w.version < e.version
-            or (w.version = e.version and (w.balance <> e.balance_after or w.credit_total <> e.credit_total))
-    ) then
-        raise exception 'wallets must exist and hold what their newest entry says'
-            using errcode = 'foreign_key_violation', constraint = 'entries_of_wallet', table = 'entries';
-    end if;
-    return null;
+    raise exception 'the wallets of transaction % must exist and hold what their newest entry says',
+        broken.transaction_id
+        using errcode = 'foreign_key_violation', constraint = 'entries_of_wallet', table = 'entries';
 end
 $$;
 

@@ -81,7 +81,7 @@ impl FromSql<Text, Pg> for AssetTypeCode {
 }
 
 /// A unit of account.
-#[derive(Debug, Clone, PartialEq, Eq, diesel::Queryable, diesel::Selectable)]
+#[derive(Debug, Clone, PartialEq, Eq, diesel::Queryable, diesel::Selectable, diesel::Insertable)]
 #[diesel(table_name = crate::schema::asset_types)]
 pub struct AssetType {
     /// The name in URLs and bodies.

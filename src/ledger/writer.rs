@@ -87,6 +87,16 @@ impl Ledger {
         outcome.await.unwrap_or(Err(Error::CommitUnknown))
     }
 
+    /// As [`Ledger::submit`], for a thread that may block.
+    ///
+    /// # Errors
+    /// As [`Ledger::submit`].
+    pub fn submit_here(&self, command: Command) -> Result<Outcome> {
+        let (answer, outcome) = oneshot::channel();
+        self.enqueue(Request { command, answer })?;
+        outcome.blocking_recv().unwrap_or(Err(Error::CommitUnknown))
+    }
+
     /// A user's commands always go to the same thread, so that threads meet in few wallets.
     fn enqueue(&self, request: Request) -> Result<()> {
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);

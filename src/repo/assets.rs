@@ -341,6 +341,14 @@ fn created_act(asset: &Asset, scale: Scale) -> Act<'static> {
     }
 }
 
+/// Whether an asset is called so.
+///
+/// # Errors
+/// The database's.
+pub fn title_exists(conn: &mut PgConnection, title: &str) -> Result<bool> {
+    Ok(diesel::select(diesel::dsl::exists(assets::table.filter(assets::title.eq(title)))).get_result(conn)?)
+}
+
 /// Marks as expired up to `at_most` assets whose time has passed, leaving out those that somebody
 /// is claiming right now; says how many. To be called until it says zero.
 ///

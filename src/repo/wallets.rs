@@ -32,6 +32,15 @@ pub fn asset_type(conn: &mut PgConnection, code: &AssetTypeCode) -> Result<Asset
     found.ok_or_else(|| Refusal::AssetTypeNotFound(code.clone()).into())
 }
 
+/// Creates an asset type unless there is one with its code.
+///
+/// # Errors
+/// The database's.
+pub fn ensure_asset_type(conn: &mut PgConnection, new: &AssetType) -> Result<()> {
+    diesel::insert_into(asset_types::table).values(new).on_conflict_do_nothing().execute(conn)?;
+    Ok(())
+}
+
 /// What a user holds, of every asset type, by code.
 ///
 /// # Errors

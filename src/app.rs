@@ -1,0 +1,221 @@
+//! The composition root: puts the parts together in order, and takes them apart in the opposite
+//! one. Only here is a clock.
+
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use chrono::{SubsecRound, Utc};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::refused;
+use crate::config::{Config, Database};
+use crate::error::Fatal;
+use crate::jobs::Jobs;
+use crate::ledger::{Clock, Ledger, Settings};
+use crate::passwords::Passwords;
+use crate::postgres::{self, DataLock, Options, Server};
+use crate::repo::{self, Db, users};
+use crate::{seed, web};
+
+/// Serves until a signal says stop: then takes no more requests, finishes those in flight, posts
+/// what is queued, stops the jobs, and last the database.
+///
+/// # Errors
+/// Whatever keeps Coffer from starting, in one line.
+pub fn serve(config: &Config, with_demo: bool) -> Result<(), Fatal> {
+    let lock = match config.database {
+        Database::Embedded => Some(DataLock::acquire(&config.data_dir)?),
+        Database::External(_) => None,
+    };
+    let listener = listen(config)?;
+    let database = Attached::prepare(config, lock)?;
+    let result = serve_on(listener, config, &database, with_demo);
+    drop(database);
+    result
+}
+
+fn serve_on(listener: TcpListener, config: &Config, database: &Attached, with_demo: bool) -> Result<(), Fatal> {
+    let greeting = greeting(config, database, with_demo)?;
+    let clock = clock();
+    let db = Db::new(database.conninfo(), config.database_pool_size);
+    let ledger = Arc::new(start_ledger(database.conninfo(), config, &clock)?);
+    let jobs = Jobs::start(&db, &clock);
+    let parts = web::Parts {
+        db,
+        ledger: Arc::clone(&ledger),
+        passwords: Arc::new(Passwords::start(config.bcrypt_cost).map_err(|error| no_thread(&error))?),
+        secret: secret_key(config)?,
+        clock,
+        public_url: config.public_url.clone(),
+        jobs: jobs.runs(),
+    };
+    let served = actix_web::rt::System::new().block_on(serve_until_told(listener, parts, &greeting));
+    ledger.stop();
+    drop(jobs);
+    served.map_err(|error| Fatal::new(format!("the server failed: {error}")))
+}
+
+async fn serve_until_told(listener: TcpListener, parts: web::Parts, greeting: &str) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let server = web::serve(listener, parts)?;
+    let handle = server.handle();
+    let serving = actix_web::rt::spawn(server);
+    let _ = writeln!(std::io::stdout(), "{greeting}");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: finishing what is in flight");
+    handle.stop(true).await;
+    serving.await.map_err(std::io::Error::other)?
+}
+
+/// The time in UTC, at PostgreSQL's resolution, so that what was decided equals what is read back.
+fn clock() -> Clock {
+    Arc::new(|| Utc::now().trunc_subsecs(6))
+}
+
+/// A ledger with the configured posting threads.
+///
+/// # Errors
+/// Where the system has no threads left.
+pub(crate) fn start_ledger(conninfo: &str, config: &Config, clock: &Clock) -> Result<Ledger, Fatal> {
+    let settings = Settings {
+        conninfo: conninfo.to_owned(),
+        threads: config.posting_threads,
+        batch_max: config.posting_batch_max,
+    };
+    Ledger::start(&settings, clock).map_err(|error| no_thread(&error))
+}
+
+/// A ledger for a command of the command line.
+pub(crate) fn ledger_for_command(conninfo: &str, config: &Config) -> Result<(Ledger, Clock), Fatal> {
+    let clock = clock();
+    Ok((start_ledger(conninfo, config, &clock)?, clock))
+}
+
+fn no_thread(error: &std::io::Error) -> Fatal {
+    Fatal::new(format!("cannot start a thread: {error}"))
+}
+
+fn listen(config: &Config) -> Result<TcpListener, Fatal> {
+    TcpListener::bind(config.bind).map_err(|error| {
+        Fatal::new(match error.kind() {
+            ErrorKind::AddrInUse => {
+                format!("{} is in use: stop what listens there, or set BIND to another address", config.bind)
+            }
+            _ => format!("cannot listen on {}: {error}; set BIND to another address", config.bind),
+        })
+    })
+}
+
+/// What the terminal says when all is ready: the address, and how to sign in.
+fn greeting(config: &Config, database: &Attached, with_demo: bool) -> Result<String, Fatal> {
+    let mut conn = repo::connect(database.conninfo())
+        .map_err(|error| Fatal::new(format!("cannot reach the database: {}", repo::one_line(&error))))?;
+    let is_new = users::count(&mut conn).map_err(|error| refused(&error))? == 0;
+    let how = if is_new && with_demo && config.database == Database::Embedded {
+        seed::demo(database.conninfo(), config)?.to_string()
+    } else if users::has_admin(&mut conn).map_err(|error| refused(&error))? {
+        "Sign in with your account.".to_owned()
+    } else {
+        "There is no admin yet. Create one: coffer admin create --username NAME --password-stdin".to_owned()
+    };
+    Ok(format!("Coffer is ready at {}\n{how}", config.public_url))
+}
+
+/// The configured secret, or the one that is made once and kept in the data folder.
+fn secret_key(config: &Config) -> Result<String, Fatal> {
+    if let Some(secret) = &config.secret_key {
+        return Ok(secret.clone());
+    }
+    let path = config.data_dir.join("secret.key");
+    let cannot = |error: std::io::Error| Fatal::new(format!("cannot use {}: {error}", path.display()));
+    match fs::read_to_string(&path) {
+        Ok(secret) if secret.trim().len() >= 32 => return Ok(secret.trim().to_owned()),
+        Ok(_) => return Err(Fatal::new(format!("{} is too short; remove it to get a new one", path.display()))),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(cannot(error)),
+    }
+    let mut bytes = [0_u8; 48];
+    getrandom::fill(&mut bytes).map_err(|error| Fatal::new(format!("no random numbers: {error}")))?;
+    let secret = STANDARD_NO_PAD.encode(bytes);
+    write_private(&path, &secret).map_err(cannot)?;
+    Ok(secret)
+}
+
+/// Writes a file that only its owner may read, whole or not at all.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    let fresh = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)
+}
+
+/// A migrated database, and the embedded server behind it if this process runs one.
+pub struct Attached {
+    conninfo: String,
+    migrated: Vec<String>,
+    /// The server goes before the lock on its folder.
+    server: Option<Server>,
+    lock: Option<DataLock>,
+}
+
+/// The database for a command that works beside a running Coffer: that one's, or one that is
+/// started for the command alone.
+///
+/// # Errors
+/// One line: the database cannot be found, started, reached or migrated.
+pub fn attach(config: &Config) -> Result<Attached, Fatal> {
+    match config.database {
+        Database::Embedded if !postgres::is_running(&config.data_dir) => {
+            Attached::prepare(config, Some(DataLock::acquire(&config.data_dir)?))
+        }
+        _ => Attached::prepare(config, None),
+    }
+}
+
+impl Attached {
+    /// With the lock of the data folder: starts the server there, or takes over the one that a
+    /// killed Coffer left.
+    fn prepare(config: &Config, lock: Option<DataLock>) -> Result<Self, Fatal> {
+        let server = match &lock {
+            Some(_) => Some(Server::start(&config.data_dir, Options::default())?),
+            None => None,
+        };
+        let conninfo = match (&config.database, &server) {
+            (Database::External(conninfo), _) => conninfo.clone(),
+            (Database::Embedded, Some(server)) => server.conninfo().to_owned(),
+            (Database::Embedded, None) => postgres::conninfo_for(&config.data_dir)?,
+        };
+        let migrated = repo::migrate(&conninfo)?;
+        Ok(Self { conninfo, migrated, server, lock })
+    }
+
+    /// How libpq reaches it.
+    pub fn conninfo(&self) -> &str {
+        &self.conninfo
+    }
+
+    /// The migrations that were run on the way.
+    pub fn migrated(&self) -> &[String] {
+        &self.migrated
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop();
+        }
+        drop(self.lock.take());
+    }
+}

@@ -1,0 +1,192 @@
+//! Demo data: something to click through on a first start. Running it again changes nothing.
+
+use std::fmt;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::PgConnection;
+use uuid::Uuid;
+
+use crate::app::ledger_for_command;
+use crate::cli::refused;
+use crate::config::Config;
+use crate::domain::posting::{Action, Command, Movement};
+use crate::domain::{Amount, AssetKind, AssetType, AssetTypeCode, Balance, ExternalId, Login, Role, Scale};
+use crate::domain::{TransactionId, UserId};
+use crate::error::{Error, Fatal, FieldError, Result};
+use crate::ledger::Ledger;
+use crate::passwords;
+use crate::repo::assets::{self, NewAssets};
+use crate::repo::audit::Actor;
+use crate::repo::users::{self, NewUser};
+use crate::repo::{self, transactions, wallets};
+
+/// Code, name, decimals, and whether users may transfer it.
+const ASSET_TYPES: [(&str, &str, u8, bool); 4] = [
+    ("CASH", "Cashback", 2, true),
+    ("DMND", "Diamonds", 0, false),
+    ("GOLD", "Gold Coins", 2, false),
+    ("PTS", "Loyalty Points", 0, false),
+];
+
+/// Name and role of each demo user; the first one does the rest.
+const USERS: [(&str, Role); 3] = [("admin", Role::Admin), ("user_alice", Role::User), ("user_bob", Role::User)];
+
+/// What the users begin with: user, asset type, amount.
+const BALANCES: [(&str, &str, &str); 6] = [
+    ("user_alice", "GOLD", "100.00"),
+    ("user_alice", "DMND", "50"),
+    ("user_alice", "PTS", "500"),
+    ("user_bob", "GOLD", "80.00"),
+    ("user_bob", "DMND", "30"),
+    ("user_bob", "PTS", "200"),
+];
+
+/// Title, description, kind, asset type, amount, and the hours until it expires.
+type Credit = (&'static str, &'static str, AssetKind, &'static str, &'static str, Option<i64>);
+
+const CREDITS: [Credit; 12] = [
+    ("Signup Bonus 100", "A warm welcome.", AssetKind::Signup, "CASH", "100.00", None),
+    ("Signup Bonus 50", "A welcome for friends of friends.", AssetKind::Signup, "CASH", "50.00", Some(24 * 30)),
+    ("Welcome Diamonds", "Five to begin with.", AssetKind::Signup, "DMND", "5", Some(24 * 14)),
+    ("Welcome Points", "A head start.", AssetKind::Signup, "PTS", "250", None),
+    ("Referral Reward 200", "For bringing a friend.", AssetKind::Referral, "CASH", "200.00", None),
+    ("Referral Reward 75", "For bringing another one.", AssetKind::Referral, "CASH", "75.00", Some(24 * 7)),
+    ("Referral Gold", "A friend has made a first purchase.", AssetKind::Referral, "GOLD", "12.50", Some(36)),
+    ("Festive Cashback 150", "Only during the festival.", AssetKind::Promotional, "CASH", "150.00", Some(24 * 3)),
+    ("Weekend Cashback 25", "Be quick.", AssetKind::Promotional, "CASH", "25.00", Some(3)),
+    ("Lunch Hour Cashback 10", "Gone within the hour.", AssetKind::Promotional, "CASH", "10.00", Some(1)),
+    ("Treasure Chest", "Somebody left it open.", AssetKind::Promotional, "GOLD", "40.00", Some(24 * 10)),
+    ("Anniversary Points 1000", "Thank you for staying.", AssetKind::Promotional, "PTS", "1000", Some(24 * 60)),
+];
+
+/// What was put in, and the passwords that are shown this once.
+#[derive(Debug)]
+pub struct Seeded {
+    passwords: Vec<(&'static str, String)>,
+}
+
+impl fmt::Display for Seeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.passwords.is_empty() {
+            return f.write_str("The demo data is there; its users keep their passwords.");
+        }
+        writeln!(f, "Demo data is in place. Sign in as one of these; the passwords are shown only now:")?;
+        for (index, (name, password)) in self.passwords.iter().enumerate() {
+            let end = if index + 1 == self.passwords.len() { "" } else { "\n" };
+            write!(f, "  {name:<12} {password}{end}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts the demo data into a migrated database, as far as it is not there.
+///
+/// # Errors
+/// One line: the database or the ledger refused.
+pub fn demo(conninfo: &str, config: &Config) -> std::result::Result<Seeded, Fatal> {
+    let mut conn = repo::connect(conninfo)
+        .map_err(|error| Fatal::new(format!("cannot reach the database: {}", repo::one_line(&error))))?;
+    let (ledger, clock) = ledger_for_command(conninfo, config)?;
+    let seeded = seed(&mut conn, &ledger, config, clock());
+    ledger.stop();
+    seeded.map_err(|error| Fatal::new(format!("cannot put in the demo data: {}", refused(&error))))
+}
+
+fn seed(conn: &mut PgConnection, ledger: &Ledger, config: &Config, now: DateTime<Utc>) -> Result<Seeded> {
+    for (code, name, scale, transferable) in ASSET_TYPES {
+        let asset_type = AssetType {
+            code: code_of(code)?,
+            name: name.to_owned(),
+            scale: Scale(scale),
+            minimum_balance: Balance::zero(),
+            transferable,
+            created_at: now,
+        };
+        wallets::ensure_asset_type(conn, &asset_type)?;
+    }
+    let (ids, passwords) = ensure_users(conn, config)?;
+    let id_of = |name: &str| ids.iter().find(|(known, _)| *known == name).map(|(_, id)| *id).ok_or(Error::NotFound);
+    let admin = id_of("admin")?;
+    for (number, (user, asset_type, amount)) in (1..).zip(BALANCES) {
+        let movement = Movement { user: id_of(user)?, asset_type: code_of(asset_type)?, amount: Amount::parse(amount)? };
+        top_up(conn, ledger, number, admin, movement)?;
+    }
+    let actor = Actor { user: Some(admin), ..Actor::default() };
+    for credit in CREDITS {
+        ensure_credit(conn, &actor, credit, now)?;
+    }
+    Ok(Seeded { passwords })
+}
+
+fn code_of(code: &str) -> Result<AssetTypeCode> {
+    AssetTypeCode::parse(code).map_err(invalid)
+}
+
+fn invalid(error: FieldError) -> Error {
+    Error::Invalid(vec![error])
+}
+
+type Passwords = Vec<(&'static str, String)>;
+
+fn ensure_users(conn: &mut PgConnection, config: &Config) -> Result<(Vec<(&'static str, UserId)>, Passwords)> {
+    let (mut ids, mut created) = (Vec::new(), Vec::new());
+    for (name, role) in USERS {
+        let user = match users::by_external_id(conn, name)? {
+            Some(user) => user,
+            None => {
+                let password = config.demo_password.clone().map_or_else(random_password, Ok)?;
+                let new = NewUser {
+                    external_id: Some(ExternalId::parse(name).map_err(invalid)?),
+                    logins: vec![Login::username(name).map_err(invalid)?],
+                    password_hash: passwords::hash_here(&password, config.bcrypt_cost)?,
+                    role,
+                };
+                created.push((name, password));
+                users::register(conn, &new)?
+            }
+        };
+        ids.push((name, user.id));
+    }
+    Ok((ids, created))
+}
+
+/// 16 letters and digits, 80 random bits.
+fn random_password() -> Result<String> {
+    const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(Error::broken)?;
+    Ok(bytes.iter().filter_map(|byte| ALPHABET.get(usize::from(byte % 32))).map(|&letter| char::from(letter)).collect())
+}
+
+/// Posts a first balance under an id of its own, which tells a later run that it was posted.
+fn top_up(conn: &mut PgConnection, ledger: &Ledger, number: u128, admin: UserId, movement: Movement) -> Result<()> {
+    // A UUIDv7 of the first millisecond of 2024, so that it cannot be one that was drawn.
+    let id = TransactionId(Uuid::from_u128(0x018c_c251_f400_7000_8000_0000_0000_0000 + number));
+    if !transactions::by_ids(conn, &[id])?.is_empty() {
+        return Ok(());
+    }
+    let command = Command {
+        transaction: id,
+        description: "Opening balance".to_owned(),
+        ..Command::new(admin, Action::TopUp(movement))
+    };
+    ledger.submit_here(command).map(|_| ())
+}
+
+fn ensure_credit(conn: &mut PgConnection, actor: &Actor, credit: Credit, now: DateTime<Utc>) -> Result<()> {
+    let (title, description, kind, asset_type, amount, hours) = credit;
+    if assets::title_exists(conn, title)? {
+        return Ok(());
+    }
+    let new = NewAssets {
+        title: title.to_owned(),
+        description: description.to_owned(),
+        kind,
+        asset_type: code_of(asset_type)?,
+        amount: Amount::parse(amount)?,
+        expires_at: hours.map(|hours| now + TimeDelta::hours(hours)),
+        campaign_id: None,
+        quantity: 1,
+    };
+    assets::create(conn, actor, &new, now).map(|_| ())
+}
