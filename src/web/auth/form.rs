@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::Extraction;
 use super::keys::{random_token, same};
 use crate::error::{Error, Result};
-use crate::web::extract::{body, has_content_type};
+use crate::web::extract::{after_visitor, body, has_content_type};
 
 /// The cookie's name for the token.
 const CSRF: &str = "csrf";
@@ -35,7 +35,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for CsrfForm<T> {
         let cookie = req.get_session();
         let urlencoded = has_content_type(req, |kind| kind == "application/x-www-form-urlencoded");
         let body = body(req, payload);
-        Box::pin(async move {
+        Box::pin(after_visitor(req.clone(), async move {
             if !urlencoded {
                 return Err(Error::UnsupportedMediaType);
             }
@@ -46,7 +46,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for CsrfForm<T> {
                 return Err(Error::StaleForm);
             }
             serde_urlencoded::from_bytes(&body).map(Self).map_err(|error| Error::Malformed(error.to_string().into()))
-        })
+        }))
     }
 }
 
