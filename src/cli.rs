@@ -84,7 +84,7 @@ pub fn run() -> ExitCode {
 
 fn dispatch(cli: Cli) -> Result<ExitCode, Fatal> {
     let config = Config::from_environment()?;
-    logging::init(config.log_format, &config.log_level);
+    logging::init(config.log_format, &config.log_level)?;
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(arguments) => app::serve(&config, !arguments.no_demo).map(|()| ExitCode::SUCCESS),
         Command::Migrate => migrate(&config),
@@ -98,7 +98,7 @@ fn migrate(config: &Config) -> Result<ExitCode, Fatal> {
     let attached = app::attach(config)?;
     match attached.migrated() {
         [] => say("The schema is up to date."),
-        migrated => say(&format!("Ran {} migrations, the last one is {}.", migrated.len(), migrated[migrated.len() - 1])),
+        migrated @ [.., last] => say(&format!("Ran {} migrations, the last one is {last}.", migrated.len())),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -170,7 +170,11 @@ fn print_verdict(verdict: &Verdict) {
             .iter()
             .zip(&widths)
             .enumerate()
-            .map(|(column, (cell, width))| if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") })
+            .map(
+                |(column, (cell, width))| {
+                    if column == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+                },
+            )
             .collect();
         say(cells.join("  ").trim_end());
     }

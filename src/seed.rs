@@ -108,7 +108,8 @@ fn seed(conn: &mut PgConnection, ledger: &Ledger, config: &Config, now: DateTime
     let id_of = |name: &str| ids.iter().find(|(known, _)| *known == name).map(|(_, id)| *id).ok_or(Error::NotFound);
     let admin = id_of("admin")?;
     for (number, (user, asset_type, amount)) in (1..).zip(BALANCES) {
-        let movement = Movement { user: id_of(user)?, asset_type: code_of(asset_type)?, amount: Amount::parse(amount)? };
+        let movement =
+            Movement { user: id_of(user)?, asset_type: code_of(asset_type)?, amount: Amount::parse(amount)? };
         top_up(conn, ledger, number, admin, movement)?;
     }
     let actor = Actor { user: Some(admin), ..Actor::default() };

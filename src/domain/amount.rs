@@ -53,7 +53,7 @@ impl Amount {
         if value.is_zero() {
             return Err(invalid_amount("The amount must be more than zero."));
         }
-        if value > BigDecimal::from(1_000_000_000_000_i64) {
+        if value > 1_000_000_000_000_i64 {
             return Err(invalid_amount("The amount must be at most 1000000000000."));
         }
         Ok(Self(value))

@@ -6,6 +6,7 @@ mod text_enum;
 
 mod amount;
 mod asset;
+mod book;
 mod id;
 pub mod posting;
 mod transaction;

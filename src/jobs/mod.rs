@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use clokwerk::{Interval, Job, ScheduleHandle, Scheduler, TimeUnits};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ledger::Clock;
 use crate::ledger::verify::verify;
 use crate::repo::{self, Db};
@@ -64,15 +64,19 @@ pub struct Jobs {
     _thread: ScheduleHandle,
 }
 
-const EXPIRY: &str = "expiry";
-const CLEAN_UP: &str = "clean_up";
-const VERIFY: &str = "verify";
+/// The job that marks assets whose time has passed.
+pub const EXPIRY: &str = "expiry";
+/// The job that forgets what is old.
+pub const CLEAN_UP: &str = "clean_up";
+/// The job that proves the books.
+pub const VERIFY: &str = "verify";
 
 /// How many rows one statement of a job touches at most, so that none holds its locks for long.
 const ROWS_AT_ONCE: i64 = 1_000;
 
 impl Jobs {
-    /// Starts the thread. Expiry runs at once, for what ran out while nothing was running.
+    /// Starts the thread. Expiry and the proof of the books run at once, for what happened while
+    /// nothing was running.
     pub fn start(db: &Db, clock: &Clock) -> Self {
         let runs = Runs::new(&[EXPIRY, CLEAN_UP, VERIFY]);
         let mut scheduler = Scheduler::with_tz(Utc);
@@ -82,7 +86,7 @@ impl Jobs {
                 let now = clock();
                 run_once(name, &runs, &clock, || repo::locks::run_alone(&db, lock, || work(&db, now)));
             };
-            if name == EXPIRY {
+            if name != CLEAN_UP {
                 scheduler.every(1.seconds()).once().run(run.clone());
             }
             scheduler.every(when).run(run);
@@ -127,16 +131,17 @@ fn expire(db: &Db, now: DateTime<Utc>) -> Result<()> {
 
 /// Forgets idempotency keys after a day, and sessions a month after their end.
 fn clean_up(db: &Db, now: DateTime<Utc>) -> Result<()> {
-    repeat(|| db.run_here(|conn| repo::keys::forget_old(conn, now, ROWS_AT_ONCE)))
+    repeat(|| db.run_here(|conn| repo::keys::forget_old(conn, now, ROWS_AT_ONCE)))?;
+    repeat(|| db.run_here(|conn| repo::sessions::forget_old(conn, now, ROWS_AT_ONCE)))
 }
 
-/// Proves the books, and is loud where they are wrong.
+/// Proves the books; books that are wrong are a failure.
 fn prove(db: &Db, _now: DateTime<Utc>) -> Result<()> {
     let verdict = db.run_here(|conn| verify(conn, |_, _| {}))?;
     for check in verdict.checks.iter().filter(|check| check.violations > 0) {
         tracing::error!(promise = check.promise, violations = check.violations, "the books are wrong");
     }
-    Ok(())
+    if verdict.is_clean() { Ok(()) } else { Err(Error::broken("the books are wrong")) }
 }
 
 fn repeat(mut verb: impl FnMut() -> Result<usize>) -> Result<()> {

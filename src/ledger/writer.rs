@@ -198,17 +198,17 @@ impl Poster {
 
     /// A batch that fails for no passing reason is posted command by command, so that only the
     /// culprit fails.
-    fn serve_apart(&mut self, batch: Vec<Request>, error: DieselError) {
-        if batch.len() > 1 {
-            for request in batch {
-                self.serve(vec![request]);
+    fn serve_apart(&mut self, mut batch: Vec<Request>, error: DieselError) {
+        match (batch.pop(), batch.is_empty()) {
+            (Some(culprit), true) => {
+                // The cause goes to the log line of the request.
+                let _ = culprit.answer.send(Err(Error::broken(error)));
             }
-            return;
-        }
-        for request in batch {
-            // The cause goes to the request's log line; there is only this one request.
-            let _ = request.answer.send(Err(Error::broken(error)));
-            return;
+            (last, _) => {
+                for request in batch.into_iter().chain(last) {
+                    self.serve(vec![request]);
+                }
+            }
         }
     }
 

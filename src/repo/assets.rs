@@ -121,6 +121,7 @@ pub fn page(
 }
 
 /// Which assets a query looks at, before any filter.
+#[derive(Clone, Copy)]
 enum Scope {
     All,
     Claimable,

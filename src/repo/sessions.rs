@@ -141,3 +141,28 @@ pub fn end(conn: &mut PgConnection, id: SessionId, now: DateTime<Utc>) -> Result
         .execute(conn)?;
     Ok(())
 }
+
+/// Ends all sessions of a user at once.
+///
+/// # Errors
+/// Only those of the database.
+pub fn end_all(conn: &mut PgConnection, user: UserId, now: DateTime<Utc>) -> Result<()> {
+    diesel::update(sessions::table.filter(sessions::user_id.eq(user)).filter(sessions::ended_at.is_null()))
+        .set(sessions::ended_at.eq(now))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// Forgets up to `at_most` sessions that expired a month ago or earlier; says how many. To be called
+/// until it says zero.
+///
+/// # Errors
+/// Only those of the database.
+pub fn forget_old(conn: &mut PgConnection, now: DateTime<Utc>, at_most: i64) -> Result<usize> {
+    let old = sessions::table
+        .filter(sessions::expires_at.lt(now - TimeDelta::days(30)))
+        .select(sessions::id)
+        .limit(at_most)
+        .into_boxed();
+    Ok(diesel::delete(sessions::table.filter(sessions::id.eq_any(old))).execute(conn)?)
+}

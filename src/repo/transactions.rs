@@ -102,7 +102,7 @@ pub struct Activity {
 /// # Errors
 /// The database's.
 pub fn recent_of(conn: &mut PgConnection, user: UserId, limit: i64) -> QueryResult<Vec<Activity>> {
-    Ok(statement::<(Uuid, Text, Text, SmallInt, Numeric, Numeric, Text, Nullable<Text>, Timestamptz)>(
+    statement::<(Uuid, Text, Text, SmallInt, Numeric, Numeric, Text, Nullable<Text>, Timestamptz)>(
         "select t.id, t.type, t.asset_type, y.scale, e.amount, e.balance_after, t.description, o.external_id,
                 e.created_at
          from (
@@ -122,5 +122,5 @@ pub fn recent_of(conn: &mut PgConnection, user: UserId, limit: i64) -> QueryResu
     .bind::<BigInt, _>(limit)
     .bind::<BigInt, _>(user)
     .bind::<BigInt, _>(limit)
-    .load(conn)?)
+    .load(conn)
 }

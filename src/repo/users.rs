@@ -1,7 +1,10 @@
 //! Users: registering them and finding them.
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
+use super::audit::{self, Act, Actor};
+use super::sessions;
 use crate::domain::{ExternalId, Login, Role, User};
 use crate::error::{Refusal, Result};
 use crate::schema::users;
@@ -90,6 +93,52 @@ pub fn by_login(conn: &mut PgConnection, login: &Login) -> Result<Option<(User, 
 /// Only those of the database.
 pub fn by_external_id(conn: &mut PgConnection, external_id: &str) -> Result<Option<User>> {
     Ok(users::table.filter(users::external_id.eq(external_id)).select(User::as_select()).first(conn).optional()?)
+}
+
+/// How many users there are.
+///
+/// # Errors
+/// The database's.
+pub fn count(conn: &mut PgConnection) -> Result<i64> {
+    Ok(users::table.count().get_result(conn)?)
+}
+
+/// Whether anybody runs this installation.
+///
+/// # Errors
+/// The database's.
+pub fn has_admin(conn: &mut PgConnection) -> Result<bool> {
+    Ok(diesel::select(diesel::dsl::exists(users::table.filter(users::role.eq(Role::Admin)))).get_result(conn)?)
+}
+
+/// Registers an admin; where a user with this username exists, makes that one an admin with the new
+/// password, and ends its sessions. For whoever has the command line, which is above the roles.
+///
+/// # Errors
+/// The database's.
+pub fn make_admin(conn: &mut PgConnection, new: &NewUser, now: DateTime<Utc>) -> Result<User> {
+    let username = new.logins.first().map(Login::as_str).unwrap_or_default();
+    conn.transaction(|conn| {
+        let existing = diesel::update(users::table.filter(users::username.eq(username)))
+            .set((users::role.eq(Role::Admin), users::password_hash.eq(&new.password_hash)))
+            .returning(User::as_returning())
+            .get_result(conn)
+            .optional()?;
+        let user = match existing {
+            Some(user) => user,
+            None => register(conn, new)?,
+        };
+        sessions::end_all(conn, user.id, now)?;
+        let act = Act {
+            action: "user.make_admin",
+            target: format!("user:{}", user.external_id),
+            reason: "by the command line",
+            before: None,
+            after: Some(serde_json::json!({ "role": user.role })),
+        };
+        audit::record(conn, &Actor::default(), now, vec![act])?;
+        Ok(user)
+    })
 }
 
 #[cfg(test)]

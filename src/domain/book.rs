@@ -1,0 +1,118 @@
+//! The book: all that the commands of one batch may touch, as it stands under the batch's locks.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Amount, AssetId, AssetStatus, AssetTypeCode, Balance, Owner, Scale, TransactionId, UserId, UserStatus, WalletId,
+};
+
+/// A wallet by what it is: one owner's account in one asset type. The treasury's is the one of the
+/// posting thread's own lane.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WalletKey {
+    /// Whose.
+    pub owner: Owner,
+    /// In which unit.
+    pub asset_type: AssetTypeCode,
+}
+
+/// What a wallet holds while its batch has it locked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WalletState {
+    /// Its row; none before the first credit has opened it.
+    pub id: Option<WalletId>,
+    /// What it holds.
+    pub balance: Balance,
+    /// The sum of all that it ever gained, by which totals of any date range cost two look-ups.
+    pub credit_total: Balance,
+    /// The number of its entries.
+    pub version: i64,
+    /// The time of its last entry.
+    pub last_posted_at: Option<DateTime<Utc>>,
+}
+
+impl WalletState {
+    /// A wallet that nobody has opened yet.
+    pub fn unopened() -> Self {
+        Self { id: None, balance: Balance::zero(), credit_total: Balance::zero(), version: 0, last_posted_at: None }
+    }
+}
+
+/// What of an asset type matters to a posting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssetTypeRules {
+    /// How many decimals amounts may have.
+    pub scale: Scale,
+    /// The least that a user's wallet may hold after a debit.
+    pub minimum_balance: Balance,
+    /// Whether users may give it to each other.
+    pub transferable: bool,
+}
+
+/// What of an asset matters to a claim.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AssetState {
+    /// Where it is in its life.
+    pub status: AssetStatus,
+    /// From when on it can no longer be claimed.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// The unit of its amount.
+    pub asset_type: AssetTypeCode,
+    /// What its owner gets.
+    pub amount: Amount,
+    /// What it is called.
+    pub title: String,
+    /// Its owner and the transaction of the claim, if it is claimed.
+    pub claimed: Option<(UserId, TransactionId)>,
+}
+
+/// What of an earlier transaction matters to its reversal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reversible {
+    /// Who gave.
+    pub debit: Owner,
+    /// Who gained.
+    pub credit: Owner,
+    /// The unit.
+    pub asset_type: AssetTypeCode,
+    /// How much.
+    pub amount: Amount,
+    /// Whether it has been taken back.
+    pub reversed: bool,
+}
+
+/// All that the commands of one batch may touch, as it stands under the batch's locks.
+#[derive(Debug, Clone)]
+pub struct Book {
+    /// The time of the batch.
+    pub now: DateTime<Utc>,
+    /// The users whose wallets are named.
+    pub users: HashMap<UserId, UserStatus>,
+    /// The asset types that are named.
+    pub asset_types: HashMap<AssetTypeCode, AssetTypeRules>,
+    /// The assets that are named.
+    pub assets: HashMap<AssetId, AssetState>,
+    /// The wallets that are named.
+    pub wallets: HashMap<WalletKey, WalletState>,
+    /// The transactions that are to be reversed.
+    pub transactions: HashMap<TransactionId, Reversible>,
+    /// The idempotency keys that have been used, by caller, with the transaction of the request.
+    pub keys: HashMap<(UserId, String), ([u8; 32], TransactionId)>,
+}
+
+impl Book {
+    /// A book that knows nothing, at `now`.
+    pub fn empty(now: DateTime<Utc>) -> Self {
+        Self {
+            now,
+            users: HashMap::new(),
+            asset_types: HashMap::new(),
+            assets: HashMap::new(),
+            wallets: HashMap::new(),
+            transactions: HashMap::new(),
+            keys: HashMap::new(),
+        }
+    }
+}
