@@ -1,5 +1,8 @@
 //! What handlers take from a request beside who is asking: bodies, queries, path ids, the time.
 //! All that cannot be read becomes one of our errors.
+//!
+//! actix polls a handler's extractors side by side and takes the first error. Let `CurrentUser` or
+//! `Admin` stand first: then whoever may not call a route learns that, and nothing else.
 
 use std::future::{Ready, ready};
 use std::time::Duration;
@@ -11,7 +14,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 
-use super::auth::Extraction;
+use super::auth::{self, Extraction};
 use super::problem;
 use crate::error::{Error, Result};
 use crate::ledger::Clock;
@@ -87,6 +90,16 @@ impl FromRequest for Client {
     }
 }
 
+/// What was read, or why it cannot be, which is said only once it is known who is asking.
+pub(super) async fn after_visitor<T>(req: HttpRequest, read: impl Future<Output = Result<T>>) -> Result<T> {
+    let result = read.await;
+    if result.is_err() {
+        // Should that fail, the extractor that needs it says so.
+        let _ = auth::visitor(&req).await;
+    }
+    result
+}
+
 /// The whole body, at most as long as the route's `PayloadConfig` allows, within ten seconds.
 pub(super) fn body(req: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Bytes>> + use<> {
     let bytes = Bytes::from_request(req, payload);
@@ -119,14 +132,14 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let json = is_json(req);
         let body = body(req, payload);
-        Box::pin(async move {
+        Box::pin(after_visitor(req.clone(), async move {
             if !json {
                 return Err(Error::UnsupportedMediaType);
             }
             serde_json::from_slice(&body.await?)
                 .map(Self)
                 .map_err(|error| Error::Malformed(format!("The JSON cannot be read: {error}.").into()))
-        })
+        }))
     }
 }
 
@@ -134,16 +147,15 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
 #[derive(Debug)]
 pub struct QueryOf<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequest for QueryOf<T> {
+impl<T: DeserializeOwned + 'static> FromRequest for QueryOf<T> {
     type Error = Error;
-    type Future = Ready<Result<Self>>;
+    type Future = Extraction<Self>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(
-            serde_urlencoded::from_str(req.query_string())
-                .map(Self)
-                .map_err(|error| Error::Malformed(format!("The query cannot be read: {error}.").into())),
-        )
+        let query = serde_urlencoded::from_str(req.query_string())
+            .map(Self)
+            .map_err(|error| Error::Malformed(format!("The query cannot be read: {error}.").into()));
+        Box::pin(after_visitor(req.clone(), ready(query)))
     }
 }
 
@@ -153,11 +165,12 @@ pub struct PathOf<T>(pub T);
 
 impl<T: DeserializeOwned + 'static> FromRequest for PathOf<T> {
     type Error = Error;
-    type Future = Ready<Result<Self>>;
+    type Future = Extraction<Self>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let path = Path::<T>::from_request(req, payload).into_inner();
-        ready(path.map(|path| Self(path.into_inner())).map_err(|_| Error::NotFound))
+        let path = path.map(|path| Self(path.into_inner())).map_err(|_| Error::NotFound);
+        Box::pin(after_visitor(req.clone(), ready(path)))
     }
 }
 

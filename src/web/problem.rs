@@ -156,10 +156,50 @@ impl ResponseError for Error {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
     use crate::domain::{AssetTypeCode, Balance};
+
+    #[test]
+    fn the_codes_are_those_of_the_contract() {
+        let gold = || AssetTypeCode::parse("GOLD").unwrap();
+        let refusals = [
+            (Refusal::AlreadyClaimed, 409, "already_claimed"),
+            (Refusal::AssetExpired, 409, "asset_expired"),
+            (Refusal::AssetNotFound, 404, "not_found"),
+            (Refusal::insufficient(Balance::zero(), gold()), 409, "insufficient_funds"),
+            (Refusal::WalletFrozen, 403, "wallet_frozen"),
+            (Refusal::NotTransferable(gold()), 409, "asset_type_not_transferable"),
+            (Refusal::SelfTransfer, 422, "self_transfer"),
+            (Refusal::UserNotFound, 404, "user_not_found"),
+            (Refusal::AssetTypeNotFound(gold()), 404, "asset_type_not_found"),
+            (Refusal::BalanceLimit, 409, "balance_limit"),
+            (Refusal::InvalidAmount("No.".into()), 422, "invalid_amount"),
+            (Refusal::TransactionNotFound, 404, "not_found"),
+            (Refusal::AlreadyReversed, 409, "already_reversed"),
+            (Refusal::IdempotencyKeyReused, 422, "idempotency_key_reused"),
+            (Refusal::AlreadyRegistered, 409, "already_registered"),
+            (Refusal::InvalidCredentials, 401, "invalid_credentials"),
+            (Refusal::RefreshReused, 401, "refresh_reused"),
+        ];
+        let errors = [
+            (Error::NotFound, 404, "not_found"),
+            (Error::InvalidCursor, 400, "invalid_cursor"),
+            (Error::Invalid(Vec::new()), 422, "invalid"),
+            (Error::TooLarge, 413, "too_large"),
+            (Error::Unauthenticated, 401, "unauthenticated"),
+            (Error::Forbidden, 403, "forbidden"),
+            (Error::Overloaded, 503, "overloaded"),
+            (Error::DatabaseUnavailable, 503, "database_unavailable"),
+            (Error::CommitUnknown, 503, "commit_unknown"),
+        ];
+        let refusals = refusals.into_iter().map(|(refusal, status, code)| (Error::from(refusal), status, code));
+        for (error, status, code) in refusals.chain(errors) {
+            let (found, name) = kind(&error);
+            assert_eq!((found.as_u16(), name), (status, code), "{error:?}");
+        }
+    }
 
     #[test]
     fn a_problem_has_the_members_of_rfc_9457_and_ours() {

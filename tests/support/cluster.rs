@@ -67,12 +67,17 @@ impl Cluster {
         Database { url: self.conninfo(&name), name, cluster: self }
     }
 
+    /// A connection to the server itself, by none of the tests' databases.
+    pub fn connect(&self) -> PgConnection {
+        connect(self.server.conninfo())
+    }
+
     fn conninfo(&self, database: &str) -> String {
         self.server.conninfo().replace("dbname=coffer", &format!("dbname={database}"))
     }
 
     fn execute(&self, sql: &str) {
-        connect(self.server.conninfo()).batch_execute(sql).expect(sql);
+        self.connect().batch_execute(sql).expect(sql);
     }
 }
 
@@ -86,6 +91,11 @@ pub struct Database {
 }
 
 impl Database {
+    /// Its name in the server.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A new connection.
     pub fn connect(&self) -> PgConnection {
         connect(&self.url)

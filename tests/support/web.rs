@@ -1,7 +1,7 @@
 //! Coffer's web on a port of its own, with a database of its own, as scripts and browsers meet it.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
-#![allow(clippy::expect_used, reason = "a test that cannot be set up fails loudly")]
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a failing test fails loudly")]
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -16,13 +16,19 @@ use coffer::passwords::{Passwords, hash_here};
 use coffer::repo::users::NewUser;
 use coffer::repo::{Db, users};
 use coffer::web::{self, Parts};
+use diesel::connection::SimpleConnection;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
+use scraper::{Html, Selector};
+use serde_json::{Value, json};
 
 use super::cluster::{Database, cluster};
 
 /// The secret of all test installations.
 pub const SECRET: &str = "a secret that is only good enough for tests";
+
+/// The password of all users of the tests.
+pub const PASSWORD: &str = "three quiet walruses";
 
 /// The least that bcrypt can do, so that tests are quick.
 const COST: u32 = 4;
@@ -37,7 +43,7 @@ pub struct Web {
     thread: Option<std::thread::JoinHandle<()>>,
     jobs: Option<Jobs>,
     ledger: Arc<Ledger>,
-    _database: Database,
+    database: Database,
 }
 
 impl Web {
@@ -76,16 +82,7 @@ impl Web {
             });
         });
         let server = told.recv().expect("the web starts");
-        Self {
-            address,
-            db,
-            late_by_seconds,
-            server,
-            thread: Some(thread),
-            jobs: Some(jobs),
-            ledger,
-            _database: database,
-        }
+        Self { address, db, late_by_seconds, server, thread: Some(thread), jobs: Some(jobs), ledger, database }
     }
 
     /// The whole address of a path.
@@ -98,10 +95,19 @@ impl Web {
         self.late_by_seconds.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    /// A user of the tests, with a password.
-    pub fn have_user(&self, username: &str, password: &str, role: Role) {
+    /// Takes the database away: its connections end and no new ones are let in.
+    pub fn lose_database(&self) {
+        let name = self.database.name();
+        let mut server = cluster().connect();
+        server.batch_execute(&format!("alter database {name} with allow_connections false")).unwrap();
+        let end = format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'");
+        server.batch_execute(&end).unwrap();
+    }
+
+    /// A user with [`PASSWORD`].
+    pub fn have_user(&self, username: &str, role: Role) {
         let login = Login::username(username).expect("a username");
-        let password_hash = hash_here(password, COST).expect("a hash");
+        let password_hash = hash_here(PASSWORD, COST).expect("a hash");
         let new = NewUser { external_id: None, logins: vec![login], password_hash, role };
         self.db.run_here(|conn| users::register(conn, &new)).expect("a user");
     }
@@ -126,4 +132,62 @@ pub fn browser() -> Client {
 /// Sends a request that must be answered.
 pub async fn send(request: RequestBuilder) -> Response {
     request.send().await.expect("an answer")
+}
+
+/// Posts a JSON body.
+pub async fn post(web: &Web, path: &str, body: Value) -> Response {
+    send(Client::new().post(web.url(path)).json(&body)).await
+}
+
+/// Tokens of a user who has [`PASSWORD`].
+pub async fn sign_in(web: &Web, login: &str) -> Value {
+    let answer = post(web, "/api/v1/auth/login", json!({"login": login, "password": PASSWORD})).await;
+    assert_eq!(answer.status(), 200);
+    answer.json().await.unwrap()
+}
+
+/// Status and code of a problem, which must be a well-formed one.
+pub async fn problem(answer: Response) -> (u16, String) {
+    let status = answer.status().as_u16();
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+    let body: Value = answer.json().await.unwrap();
+    assert_eq!((&body["status"], &body["request_id"]), (&json!(status), &json!(id)), "{body}");
+    assert!(body["title"].is_string() && body["detail"].is_string() && body["type"] == "about:blank", "{body}");
+    (status, body["code"].as_str().unwrap().to_owned())
+}
+
+/// The status and code that are expected.
+pub fn is(status: u16, code: &str) -> (u16, String) {
+    (status, code.to_owned())
+}
+
+/// The texts of all elements that a selector chooses.
+pub fn texts(html: &str, selector: &str) -> Vec<String> {
+    let texts = Html::parse_document(html);
+    let chosen = Selector::parse(selector).unwrap();
+    texts.select(&chosen).map(|element| element.text().collect::<String>().trim().to_owned()).collect()
+}
+
+/// The value of a field of a form.
+pub fn value(html: &str, name: &str) -> Option<String> {
+    let page = Html::parse_document(html);
+    let field = Selector::parse(&format!("main input[name={name}]")).unwrap();
+    page.select(&field).next().and_then(|element| element.attr("value").map(str::to_owned))
+}
+
+/// A page's text.
+pub async fn page(web: &Web, browser: &Client, path: &str) -> String {
+    send(browser.get(web.url(path))).await.text().await.unwrap()
+}
+
+/// Sends a form with this browser's token.
+pub async fn submit(web: &Web, browser: &Client, path: &str, fields: &[(&str, &str)]) -> Response {
+    let html = page(web, browser, "/login").await;
+    let html = if html.is_empty() { page(web, browser, "/nowhere").await } else { html };
+    let document = Html::parse_document(&html);
+    let token = Selector::parse("input[name=csrf_token]").unwrap();
+    let token = document.select(&token).next().and_then(|input| input.attr("value")).unwrap().to_owned();
+    let fields: Vec<_> = fields.iter().copied().chain([("csrf_token", token.as_str())]).collect();
+    send(browser.post(web.url(path)).form(&fields)).await
 }

@@ -7,7 +7,7 @@ use crate::repo::Db;
 use crate::repo::users::{self, NewUser};
 
 /// What someone who registers has filled in. Empty texts count as left out.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Registration<'a> {
     /// Perhaps a username.
     pub username: &'a str,

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::Extraction;
-use super::keys::{random_token, same};
+use super::keys::{is_shape_of, masked, random_token};
 use crate::error::{Error, Result};
-use crate::web::extract::{body, has_content_type};
+use crate::web::extract::{after_visitor, body, has_content_type};
 
 /// The cookie's name for the token.
 const CSRF: &str = "csrf";
@@ -35,18 +35,18 @@ impl<T: DeserializeOwned + 'static> FromRequest for CsrfForm<T> {
         let cookie = req.get_session();
         let urlencoded = has_content_type(req, |kind| kind == "application/x-www-form-urlencoded");
         let body = body(req, payload);
-        Box::pin(async move {
+        Box::pin(after_visitor(req.clone(), async move {
             if !urlencoded {
                 return Err(Error::UnsupportedMediaType);
             }
             let body = body.await?;
             let token: Token = serde_urlencoded::from_bytes(&body).map_err(|_| Error::StaleForm)?;
             let expected: String = cookie.get(CSRF).ok().flatten().ok_or(Error::StaleForm)?;
-            if !same(&token.csrf_token, &expected) {
+            if !is_shape_of(&token.csrf_token, &expected) {
                 return Err(Error::StaleForm);
             }
             serde_urlencoded::from_bytes(&body).map(Self).map_err(|error| Error::Malformed(error.to_string().into()))
-        })
+        }))
     }
 }
 
@@ -55,10 +55,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for CsrfForm<T> {
 /// # Errors
 /// [`Error::Broken`] where the cookie cannot be written.
 pub fn csrf_token(cookie: &Session) -> Result<String> {
-    if let Ok(Some(token)) = cookie.get(CSRF) {
-        return Ok(token);
+    if let Ok(Some(token)) = cookie.get::<String>(CSRF) {
+        return masked(&token);
     }
     let token = random_token();
     cookie.insert(CSRF, &token).map_err(|error| Error::broken(error.to_string()))?;
-    Ok(token)
+    masked(&token)
 }

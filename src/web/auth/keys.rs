@@ -29,6 +29,7 @@ const TYPE: &str = "access";
 pub struct Keys {
     jwt_signing: EncodingKey,
     jwt_checking: DecodingKey,
+    jwt_rules: Validation,
     refresh: [u8; 32],
     cookie: [u8; 64],
 }
@@ -73,6 +74,7 @@ impl Keys {
         Ok(Self {
             jwt_signing: EncodingKey::from_secret(&jwt),
             jwt_checking: DecodingKey::from_secret(&jwt),
+            jwt_rules: jwt_rules(),
             refresh: key("coffer refresh token v1")?,
             cookie,
         })
@@ -103,19 +105,10 @@ impl Keys {
 
     /// Reads an access token that is good at `now`, five seconds more or less.
     ///
-    /// The library checks algorithm, signature, issuer and audience. It has no clock but the
-    /// system's, and it cannot read times while serde_json keeps numbers as text
-    /// (`arbitrary_precision`), so the times are checked here.
-    ///
     /// # Errors
     /// [`Error::Unauthenticated`] for every other text.
     pub fn read_access_token(&self, token: &str, now: DateTime<Utc>) -> Result<Bearer> {
-        let mut validation = Validation::new(Algorithm::HS256);
-        validation.set_issuer(&[ISSUER]);
-        validation.set_audience(&[AUDIENCE]);
-        validation.set_required_spec_claims(&["iss", "aud", "sub"]);
-        validation.validate_exp = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.jwt_checking, &validation)
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.jwt_checking, &self.jwt_rules)
             .map_err(|_| Error::Unauthenticated)?
             .claims;
         let now = now.timestamp();
@@ -155,6 +148,18 @@ impl Keys {
     }
 }
 
+/// What the library checks: algorithm, signature, issuer and audience. It has no clock but the
+/// system's, and it cannot read times while serde_json keeps numbers as text
+/// (`arbitrary_precision`), so the times are checked here.
+fn jwt_rules() -> Validation {
+    let mut rules = Validation::new(Algorithm::HS256);
+    rules.set_issuer(&[ISSUER]);
+    rules.set_audience(&[AUDIENCE]);
+    rules.set_required_spec_claims(&["iss", "aud", "sub"]);
+    rules.validate_exp = false;
+    rules
+}
+
 fn mac(key: &[u8], parts: &[&[u8]]) -> Result<[u8; 32]> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(Error::broken)?;
     for part in parts {
@@ -168,13 +173,30 @@ pub fn random_token() -> String {
     Uuid::new_v4().simple().to_string()
 }
 
-/// Whether two texts are equal, in a time that does not tell where they differ.
-pub fn same(one: &str, other: &str) -> bool {
-    one.len() == other.len() && one.bytes().zip(other.bytes()).fold(0, |sum, (a, b)| sum | (a ^ b)) == 0
+/// A token in a shape that differs each time, so that the length of a compressed page that shows
+/// it says nothing about it (BREACH).
+///
+/// # Errors
+/// [`Error::Broken`] where the system has no randomness to give.
+pub fn masked(token: &str) -> Result<String> {
+    let mut mask = vec![0; token.len()];
+    getrandom::fill(&mut mask).map_err(|error| Error::broken(error.to_string()))?;
+    let covered: Vec<u8> = mask.iter().zip(token.bytes()).map(|(mask, byte)| mask ^ byte).collect();
+    Ok(URL_SAFE_NO_PAD.encode([mask, covered].concat()))
+}
+
+/// Whether this is one of the shapes of a token, in a time that does not tell where it differs.
+pub fn is_shape_of(shape: &str, token: &str) -> bool {
+    let bytes = URL_SAFE_NO_PAD.decode(shape).unwrap_or_default();
+    let (mask, covered) = bytes.split_at(bytes.len() / 2);
+    mask.len() == token.len()
+        && covered.len() == token.len()
+        && mask.iter().zip(covered).zip(token.bytes()).fold(0, |sum, ((mask, byte), own)| sum | (mask ^ byte ^ own))
+            == 0
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
 
@@ -244,7 +266,10 @@ mod tests {
     }
 
     #[test]
-    fn same_is_equality() {
-        assert!(same("abc", "abc") && !same("abc", "abd") && !same("abc", "ab") && same("", ""));
+    fn a_token_has_many_shapes_and_no_other_has_them() {
+        let (token, other) = (random_token(), random_token());
+        let (one, two) = (masked(&token).unwrap(), masked(&token).unwrap());
+        assert!(one != two && is_shape_of(&one, &token) && is_shape_of(&two, &token));
+        assert!(!is_shape_of(&one, &other) && !is_shape_of(&token, &token) && !is_shape_of("", &token));
     }
 }

@@ -1,5 +1,8 @@
 //! What people see when a request is not served as asked.
 
+use actix_web::body::BoxBody;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::uri::PathAndQuery;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
@@ -30,11 +33,8 @@ pub async fn page(req: &HttpRequest, error: &Error) -> HttpResponse {
             return problem::document(error, None);
         }
     };
-    response.headers_mut().insert(
-        actix_web::http::header::CONTENT_TYPE,
-        actix_web::http::header::HeaderValue::from_static("text/html; charset=utf-8"),
-    );
-    response.set_body(actix_web::body::BoxBody::new(html))
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response.set_body(BoxBody::new(html))
 }
 
 async fn html(req: &HttpRequest, error: &Error, status: StatusCode) -> Result<String, Error> {
@@ -63,7 +63,7 @@ fn detail(error: &Error) -> Option<String> {
 
 /// The address of the sign-in, which leads back to where a reader wanted to go.
 fn sign_in(req: &HttpRequest) -> String {
-    let wanted = req.uri().path_and_query().map(|wanted| wanted.as_str()).and_then(view::local_path);
+    let wanted = req.uri().path_and_query().map(PathAndQuery::as_str).and_then(view::local_path);
     match wanted.filter(|_| [Method::GET, Method::HEAD].contains(req.method())) {
         Some(path) => serde_urlencoded::to_string([("next", path)])
             .map_or_else(|_| "/login".to_owned(), |query| format!("/login?{query}")),
