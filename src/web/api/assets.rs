@@ -129,12 +129,7 @@ fn viewer(current: &CurrentUser) -> Viewer {
 ///
 /// # Errors
 /// [`Error::Malformed`], [`Error::InvalidCursor`], `asset_type_not_found`.
-pub async fn list(
-    current: CurrentUser,
-    query: QueryOf<AssetsQuery>,
-    now: Now,
-    db: Data<Db>,
-) -> Result<HttpResponse> {
+pub async fn list(current: CurrentUser, query: QueryOf<AssetsQuery>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
     let query = query.0;
     let request = PageRequest::new(query.limit, query.cursor.as_deref())?;
     let filter = AssetFilter {
@@ -153,12 +148,7 @@ pub async fn list(
 ///
 /// # Errors
 /// `not_found` where there is none that the caller may know of.
-pub async fn show(
-    current: CurrentUser,
-    id: PathOf<AssetId>,
-    now: Now,
-    db: Data<Db>,
-) -> Result<HttpResponse> {
+pub async fn show(current: CurrentUser, id: PathOf<AssetId>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
     let viewer = viewer(&current);
     let view = db.run(move |conn| assets::one(conn, viewer, id.0, now.0)).await?;
     Ok(HttpResponse::Ok().json(AssetBody::new(view, viewer)))
@@ -220,12 +210,7 @@ fn claimed(transaction: &Transaction, user_id: String, balance: &Balance) -> Res
 ///
 /// # Errors
 /// [`Error::Malformed`], [`Error::InvalidCursor`].
-pub async fn claims(
-    current: CurrentUser,
-    query: QueryOf<PageQuery>,
-    now: Now,
-    db: Data<Db>,
-) -> Result<HttpResponse> {
+pub async fn claims(current: CurrentUser, query: QueryOf<PageQuery>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
     let request = PageRequest::new(query.0.limit, query.0.cursor.as_deref())?;
     let user = current.user.id;
     let page = db.run(move |conn| assets::claimed_by(conn, user, &request, now.0)).await?;
@@ -282,13 +267,7 @@ impl NewAssetsBody {
 ///
 /// # Errors
 /// [`Error::Invalid`], `invalid_amount`, `asset_type_not_found`.
-pub async fn create(
-    _: Admin,
-    by: By,
-    now: Now,
-    body: JsonBody<NewAssetsBody>,
-    db: Data<Db>,
-) -> Result<HttpResponse> {
+pub async fn create(_: Admin, by: By, now: Now, body: JsonBody<NewAssetsBody>, db: Data<Db>) -> Result<HttpResponse> {
     let new = body.0.parse()?;
     let created = db.run(move |conn| assets::create(conn, &by.0, &new, now.0)).await?;
     let data = created.into_iter().map(|view| AssetBody::new(view, Viewer::Admin)).collect();

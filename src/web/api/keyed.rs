@@ -33,14 +33,14 @@ impl<T: DeserializeOwned + 'static> FromRequest for Keyed<T> {
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (req, body) = (req.clone(), extract::body(req, payload));
-        Box::pin(async move {
+        Box::pin(extract::after_visitor(req.clone(), async move {
             let bytes = body.await?;
             let mut fields = if bytes.is_empty() { Map::new() } else { object(&req, &bytes)? };
             let key = key(&req, fields.remove(FIELD))?;
             let request_hash = request_hash(&req, &fields);
             let body = serde_json::from_value(Value::Object(fields)).map_err(|error| malformed(&error))?;
             Ok(Self { body, idempotency: key.map(|key| Idempotency { key, request_hash }) })
-        })
+        }))
     }
 }
 

@@ -68,8 +68,7 @@ pub async fn asset_types(db: Data<Db>) -> Result<HttpResponse> {
 ///
 /// # Errors
 /// As [`users::meant_by`].
-pub async fn balances(current: CurrentUser,
-    name: PathOf<String>, db: Data<Db>) -> Result<HttpResponse> {
+pub async fn balances(current: CurrentUser, name: PathOf<String>, db: Data<Db>) -> Result<HttpResponse> {
     let (user, holdings) = db
         .run(move |conn| {
             let user = users::meant_by(conn, current.user, &name.0)?;
@@ -85,11 +84,7 @@ pub async fn balances(current: CurrentUser,
 ///
 /// # Errors
 /// As [`users::meant_by`] and [`wallets::holding`].
-pub async fn balance(
-    current: CurrentUser,
-    path: PathOf<(String, String)>,
-    db: Data<Db>,
-) -> Result<HttpResponse> {
+pub async fn balance(current: CurrentUser, path: PathOf<(String, String)>, db: Data<Db>) -> Result<HttpResponse> {
     let (name, code) = path.0;
     let (user, holding) = db
         .run(move |conn| {
