@@ -173,7 +173,7 @@ mod tests {
             (Refusal::NotTransferable(gold()), 409, "asset_type_not_transferable"),
             (Refusal::SelfTransfer, 422, "self_transfer"),
             (Refusal::UserNotFound, 404, "user_not_found"),
-            (Refusal::AssetTypeNotFound(gold()), 404, "asset_type_not_found"),
+            (Refusal::AssetTypeNotFound("GOLD".to_owned()), 404, "asset_type_not_found"),
             (Refusal::BalanceLimit, 409, "balance_limit"),
             (Refusal::InvalidAmount("No.".into()), 422, "invalid_amount"),
             (Refusal::TransactionNotFound, 404, "not_found"),
