@@ -1,7 +1,7 @@
 # The commands of the house. Recipes run in this folder, so that its path may hold spaces.
 CARGO ?= cargo
 
-.PHONY: run test check
+.PHONY: run test check measure
 
 # Starts Coffer, with a database of its own unless DATABASE_URL or DATABASE_HOST names one.
 run:
@@ -19,3 +19,8 @@ check:
 	@sh scripts/install-lints.sh
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
+
+# Prints claims per second beside pgbench, on a database of its own.
+measure:
+	@sh scripts/install-deps.sh run
+	$(CARGO) bench --bench claims
