@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
 use diesel::result::Error as DieselError;
@@ -177,7 +177,8 @@ impl Poster {
 
     /// One try. Commands that are answered leave the batch.
     fn attempt(&mut self, batch: &mut Vec<Request>, in_doubt: bool) -> std::result::Result<(), Failure> {
-        let now = (self.clock)();
+        // The database keeps no more decimals, and every answer tells what it keeps.
+        let now = (self.clock)().trunc_subsecs(6);
         let lane = self.lane;
         let conn = self.connection()?;
         if in_doubt {

@@ -17,6 +17,22 @@ fn assert_posted(answer: &Answer, command: &Command) {
     assert!(matches!(answer, Ok(Outcome::Posted(t)) if t.id == command.transaction), "{answer:?}");
 }
 
+/// Waits until a posting thread has given up to wait for a lock, and waits again.
+fn wait_for_another_try(books: &Books) {
+    let waiting_since = || {
+        books.words(
+            "select query_start from pg_stat_activity
+             where datname = current_database() and application_name = 'coffer' and wait_event_type = 'Lock'",
+        )
+    };
+    books.wait_for_blocked(1);
+    let first = waiting_since();
+    eventually("another try waits", || {
+        let now = waiting_since();
+        !now.is_empty() && now != first
+    });
+}
+
 #[tokio::test]
 async fn a_commit_that_never_arrived_is_made_again() {
     let books = Books::new();
@@ -98,23 +114,26 @@ async fn a_commit_that_arrives_after_a_lock_time_out_counts() {
     let commands = [spend(alice, "7", "GOLD"), spend(alice, "3", "GOLD")];
     // Both in one batch: the thread connects while they come in, or they are two batches.
     let queued = enqueue(&ledger, commands.clone());
-    let waiting_since = || {
-        books.words(
-            "select query_start from pg_stat_activity
-             where datname = current_database() and application_name = 'coffer' and wait_event_type = 'Lock'",
-        )
-    };
-    books.wait_for_blocked(1);
-    let first = waiting_since();
-    eventually("another try waits", || {
-        let now = waiting_since();
-        !now.is_empty() && now != first
-    });
+    wait_for_another_try(&books);
     proxy.release();
     for (answer, command) in join_all(queued).await.iter().zip(&commands) {
         assert_posted(answer, command);
     }
     assert_eq!(books.balance(alice, "GOLD"), "0.00");
+}
+
+#[tokio::test]
+async fn a_wallet_that_somebody_holds_for_long_delays_a_command_and_does_not_fail_it() {
+    let books = Books::new();
+    let alice = books.user("alice");
+    books.endow(alice, "1", "GOLD").await;
+    let ledger = books.ledger(1, 8);
+    let held = books.hold_wallet(alice, "GOLD");
+    let command = spend(alice, "1", "GOLD");
+    let queued = enqueue(&ledger, [command.clone()]);
+    wait_for_another_try(&books);
+    held.release();
+    assert_posted(&join_all(queued).await[0], &command);
 }
 
 #[tokio::test]
