@@ -4,10 +4,10 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test that cannot be set up fails loudly")]
 
-use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -113,14 +113,14 @@ struct Word {
 pub struct Books {
     /// The database.
     pub database: Database,
-    damaged: Cell<bool>,
+    damaged: AtomicBool,
 }
 
 impl Books {
     /// Books with GOLD (two decimals), CASH (two decimals, transferable, a floor of 5) and PTS
     /// (none, transferable).
     pub fn new() -> Self {
-        let books = Self { database: cluster().new_database(), damaged: Cell::new(false) };
+        let books = Self { database: cluster().new_database(), damaged: AtomicBool::new(false) };
         books.run(
             "insert into asset_types (code, name, scale, minimum_balance, transferable)
              values ('GOLD', 'Gold Coins', 2, 0, false), ('CASH', 'Cashback', 2, 5, true), ('PTS', 'Points', 0, 0, true)",
@@ -250,7 +250,7 @@ impl Books {
 
     /// Says that this test breaks the books on purpose.
     pub fn will_be_damaged(&self) {
-        self.damaged.set(true);
+        self.damaged.store(true, Ordering::Relaxed);
     }
 
     /// What the proof of the books says now.
@@ -272,7 +272,7 @@ impl Books {
 
 impl Drop for Books {
     fn drop(&mut self) {
-        if !self.damaged.get() && !std::thread::panicking() {
+        if !self.damaged.load(Ordering::Relaxed) && !std::thread::panicking() {
             self.audit();
         }
     }
