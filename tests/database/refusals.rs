@@ -178,6 +178,12 @@ async fn entries_of_an_unknown_wallet_are_refused() {
 }
 
 #[tokio::test]
+async fn entries_on_wallets_of_another_unit_are_refused() {
+    let bank = Bank::open().await;
+    bank.refused_by("entries_of_wallet", &but(&[("'bonus', 'PTS', 1,", "'bonus', 'GOLD', 1,")]));
+}
+
+#[tokio::test]
 async fn entries_without_their_wallets_update_are_refused() {
     let bank = Bank::open().await;
     let update = "update wallets set balance = -11, version = 2 where id = wallet(null, 'PTS');";

@@ -40,7 +40,7 @@ async fn a_commit_that_never_arrived_is_made_again() {
     let asset = books.asset("5", "GOLD");
     let proxy = Proxy::to(&books.database.url);
     let ledger = books.ledger_at(proxy.conninfo(), 1, 8, &clock_at(noon()));
-    proxy.cut(&[Cut::BeforeCommit, Cut::BeforeCommit]);
+    proxy.cut(&[Cut::Before, Cut::Before]);
     let command = claim(alice, asset);
     assert_posted(&ledger.submit(command.clone()).await, &command);
     assert_eq!(proxy.commits(), 3);
@@ -57,7 +57,7 @@ async fn a_commit_whose_answer_was_lost_is_not_made_again() {
     let ledger = books.ledger_at(proxy.conninfo(), 1, 8, &clock_at(noon()));
     let commands = [claim(alice, asset), bonus(alice, "7", "GOLD"), spend(alice, "12", "GOLD")];
     for command in commands {
-        proxy.cut(&[Cut::AfterCommit]);
+        proxy.cut(&[Cut::After]);
         let before = proxy.commits();
         assert_posted(&ledger.submit(command.clone()).await, &command);
         assert_eq!(proxy.commits(), before + 1);
@@ -73,7 +73,7 @@ async fn after_a_lost_answer_every_command_of_a_batch_gets_its_own() {
     books.endow(alice, "10", "GOLD").await;
     let proxy = Proxy::to(&books.database.url);
     let ledger = books.ledger_at(proxy.conninfo(), 1, 64, &clock_at(noon()));
-    proxy.cut(&[Cut::AfterCommit, Cut::BeforeCommit, Cut::AfterCommit]);
+    proxy.cut(&[Cut::After, Cut::Before, Cut::After]);
     let commands: Vec<_> = (0..30).map(|n| spend(alice, if n % 3 == 0 { "100" } else { "0.50" }, "GOLD")).collect();
     for (number, (answer, command)) in submit_all(&ledger, commands.clone()).await.iter().zip(&commands).enumerate() {
         if number % 3 == 0 {
@@ -92,7 +92,7 @@ async fn a_commit_that_arrives_late_counts_although_the_command_would_be_refused
     books.endow(alice, "10", "GOLD").await;
     let proxy = Proxy::to(&books.database.url);
     let ledger = books.ledger_at(proxy.conninfo(), 1, 8, &clock_at(noon()));
-    proxy.cut(&[Cut::LateCommit]);
+    proxy.cut(&[Cut::Late]);
     let command = spend(alice, "10", "GOLD");
     let queued = enqueue(&ledger, [command.clone()]);
     // The next try has looked the transaction up in vain, and waits for the wallet.
@@ -110,7 +110,7 @@ async fn a_commit_that_arrives_after_a_lock_time_out_counts() {
     books.endow(alice, "10", "GOLD").await;
     let proxy = Proxy::to(&books.database.url);
     let ledger = books.ledger_at(proxy.conninfo(), 1, 8, &clock_at(noon()));
-    proxy.cut(&[Cut::LateCommit]);
+    proxy.cut(&[Cut::Late]);
     let commands = [spend(alice, "7", "GOLD"), spend(alice, "3", "GOLD")];
     // Both in one batch: the thread connects while they come in, or they are two batches.
     let queued = enqueue(&ledger, commands.clone());
@@ -143,7 +143,7 @@ async fn where_the_outcome_cannot_be_learned_it_is_said_to_be_unknown() {
     let proxy = Proxy::to(&books.database.url);
     let ledger = books.ledger_at(proxy.conninfo(), 1, 8, &clock_at(noon()));
     ledger.submit(bonus(alice, "1", "GOLD")).await.unwrap();
-    proxy.cut(&[Cut::AfterCommit]);
+    proxy.cut(&[Cut::After]);
     let command = bonus(alice, "2", "GOLD");
     // New connections are refused from here on; the one that is open is cut in its next commit.
     proxy.close();

@@ -16,11 +16,11 @@ const SOCKET: &str = ".s.PGSQL.5432";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
     /// It never reaches the database.
-    BeforeCommit,
+    Before,
     /// It is done, and nobody hears of it.
-    AfterCommit,
+    After,
     /// Coffer's end of the connection breaks at once, and the commit arrives only when released.
-    LateCommit,
+    Late,
 }
 
 #[derive(Default)]
@@ -144,9 +144,9 @@ fn pass_questions(
             let cut = state.cuts.lock().unwrap().pop_front();
             match cut {
                 None => {}
-                Some(Cut::BeforeCommit) => return Ok(()),
-                Some(Cut::AfterCommit) => swallow.store(true, Ordering::SeqCst),
-                Some(Cut::LateCommit) => {
+                Some(Cut::Before) => return Ok(()),
+                Some(Cut::After) => swallow.store(true, Ordering::SeqCst),
+                Some(Cut::Late) => {
                     client.shutdown(Shutdown::Both)?;
                     let late = state.late.lock().unwrap();
                     let _late = state.released.wait_while(late, |released| !*released).unwrap();
