@@ -123,6 +123,21 @@ async fn a_commit_that_arrives_after_a_lock_time_out_counts() {
 }
 
 #[tokio::test]
+async fn a_lost_connection_whose_server_side_lives_on_does_not_hold_its_wallets_for_long() {
+    let books = Books::new();
+    let alice = books.user("alice");
+    books.endow(alice, "10", "GOLD").await;
+    let proxy = Proxy::to(&books.database.url);
+    let ledger = books.ledger_at(proxy.conninfo(), 1, 8, &clock_at(noon()));
+    // As where a cable is cut: neither the commit nor the end of the connection arrives.
+    proxy.cut(&[Cut::Late]);
+    let command = spend(alice, "10", "GOLD");
+    assert_posted(&ledger.submit(command.clone()).await, &command);
+    assert_eq!(books.times_posted(command.transaction), 1);
+    assert_eq!(books.balance(alice, "GOLD"), "0.00");
+}
+
+#[tokio::test]
 async fn a_wallet_that_somebody_holds_for_long_delays_a_command_and_does_not_fail_it() {
     let books = Books::new();
     let alice = books.user("alice");
