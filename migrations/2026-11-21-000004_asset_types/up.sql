@@ -6,7 +6,7 @@ create table asset_types (
     scale smallint not null
         constraint asset_types_scale check (scale between 0 and 4),
     minimum_balance numeric(24, 4) not null default 0
-        constraint asset_types_minimum_balance check (minimum_balance >= 0),
+        constraint asset_types_minimum_balance check (minimum_balance >= 0 and minimum_balance <= 1000000000000000),
     transferable boolean not null default false,
     created_at timestamptz not null default now()
 );

@@ -17,6 +17,8 @@ create table wallets (
     constraint wallets_user_id_asset_type_key unique (user_id, asset_type),
     constraint wallets_lane_asset_type_key unique (lane, asset_type),
     constraint wallets_have_one_owner check (num_nonnulls(user_id, lane) = 1),
+    -- NaN is greater than every number.
+    constraint wallets_are_numbers check (balance < 'NaN' and credit_total >= 0 and credit_total < 'NaN'),
     constraint wallets_balance_not_negative check (lane is not null or balance >= 0),
     constraint wallets_balance_limit check (lane is not null or balance <= 1000000000000000)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);

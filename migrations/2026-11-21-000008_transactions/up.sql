@@ -9,7 +9,8 @@ create table transactions (
         check (type in ('claim', 'top_up', 'bonus', 'spend', 'transfer', 'adjustment', 'reversal')),
     asset_type text not null,
     amount numeric(24, 4) not null
-        constraint transactions_amount check (amount > 0),
+        -- NaN is greater than every number, so it is refused by the upper bound.
+        constraint transactions_amount check (amount > 0 and amount <= 1000000000000),
     debit_wallet_id bigint not null,
     debit_version bigint not null,
     credit_wallet_id bigint not null,

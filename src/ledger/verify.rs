@@ -85,13 +85,14 @@ const PROMISES: &[(&str, &str)] = &[
         "The balance of every wallet is the sum of its entries",
         "select count(*) from wallets w
          left join (
-             select wallet_id, count(*) as entries, sum(amount) as balance,
+             select wallet_id, count(*) as entries, sum(amount) as balance, max(created_at) as last_posted_at,
                     sum(amount) filter (where amount > 0) as credit_total
              from entries group by wallet_id
          ) e on e.wallet_id = w.id
          where w.balance <> coalesce(e.balance, 0)
              or w.credit_total <> coalesce(e.credit_total, 0)
-             or w.version <> coalesce(e.entries, 0)",
+             or w.version <> coalesce(e.entries, 0)
+             or w.last_posted_at is distinct from e.last_posted_at",
     ),
     (
         "The entries of every wallet follow on each other without a gap",
@@ -128,9 +129,16 @@ const PROMISES: &[(&str, &str)] = &[
          where t.type = 'claim' and c.asset_id is null",
     ),
     (
-        "Every reversal takes back an earlier transaction of the same amount",
-        "select count(*) from transactions r left join transactions t on t.id = r.reverses
-         where r.type = 'reversal' and (t.id is null or t.amount <> r.amount or t.created_at > r.created_at)",
+        "Every reversal takes back an earlier transaction of the same amount between the same owners",
+        "select count(*) from transactions r
+         left join transactions t on t.id = r.reverses
+         left join wallets rd on rd.id = r.debit_wallet_id
+         left join wallets rc on rc.id = r.credit_wallet_id
+         left join wallets td on td.id = t.debit_wallet_id
+         left join wallets tc on tc.id = t.credit_wallet_id
+         where r.type = 'reversal'
+             and (t.id is null or t.amount <> r.amount or t.asset_type <> r.asset_type or t.created_at > r.created_at
+                 or rd.user_id is distinct from tc.user_id or rc.user_id is distinct from td.user_id)",
     ),
     (
         "Every idempotency key names a transaction",

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
 use diesel::result::Error as DieselError;
@@ -17,7 +17,7 @@ use super::Outcome;
 use super::batch::{self, Failure};
 use crate::domain::posting::Command;
 use crate::domain::{Lane, TransactionId};
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::repo;
 
 /// The time, as the application has it.
@@ -140,24 +140,31 @@ impl Poster {
         }
     }
 
+    fn serve(&mut self, batch: Vec<Request>) {
+        self.see_through(batch, Instant::now(), false);
+    }
+
     /// Sees a batch through: tries again what may be tried again, looks up what may have happened,
     /// and parts a batch whose failure one command alone may have caused.
-    fn serve(&mut self, mut batch: Vec<Request>) {
-        let started = Instant::now();
-        let mut in_doubt = false;
+    fn see_through(&mut self, mut batch: Vec<Request>, started: Instant, mut in_doubt: bool) {
         let mut failures: u32 = 0;
         loop {
             match self.attempt(&mut batch, in_doubt) {
                 Ok(()) => return,
                 Err(Failure::InDoubt) => in_doubt = true,
                 Err(Failure::Conflict) if failures < MOST_CONFLICTS => {}
-                Err(Failure::Conflict) => return self.serve_apart(batch, DieselError::RollbackTransaction),
+                Err(Failure::Conflict) => {
+                    return self.serve_apart(batch, DieselError::RollbackTransaction, started, in_doubt);
+                }
                 Err(Failure::Database(error)) => {
-                    if self.is_connected() {
+                    if !self.is_connected() {
+                        tracing::warn!(lane = self.lane.0, size = batch.len(), "lost the database; trying again");
+                    } else if batch.len() == 1 && is_lock_timeout(&error) {
+                        tracing::warn!(lane = self.lane.0, "waited too long for a lock; trying again");
+                    } else {
                         tracing::error!(lane = self.lane.0, size = batch.len(), %error, "a batch failed");
-                        return self.serve_apart(batch, error);
+                        return self.serve_apart(batch, error, started, in_doubt);
                     }
-                    tracing::warn!(lane = self.lane.0, size = batch.len(), "lost the database; trying again");
                 }
             }
             if started.elapsed() > PATIENCE {
@@ -170,7 +177,8 @@ impl Poster {
 
     /// One try. Commands that are answered leave the batch.
     fn attempt(&mut self, batch: &mut Vec<Request>, in_doubt: bool) -> std::result::Result<(), Failure> {
-        let now = (self.clock)();
+        // The database keeps no more decimals, and every answer tells what it keeps.
+        let now = (self.clock)().trunc_subsecs(6);
         let lane = self.lane;
         let conn = self.connection()?;
         if in_doubt {
@@ -181,7 +189,13 @@ impl Poster {
         }
         let (commands, answers): (Vec<Command>, Vec<_>) =
             batch.drain(..).map(|request| (request.command, request.answer)).unzip();
-        match batch::post(conn, lane, now, &commands) {
+        let posted = batch::post(conn, lane, now, &commands).and_then(|mut outcomes| {
+            if in_doubt {
+                correct_by_late_commit(conn, &commands, &mut outcomes)?;
+            }
+            Ok(outcomes)
+        });
+        match posted {
             Ok(outcomes) => {
                 for (answer, outcome) in answers.into_iter().zip(outcomes) {
                     // Nobody may wait any more; what is posted stays posted.
@@ -197,18 +211,22 @@ impl Poster {
     }
 
     /// A batch that fails for no passing reason is posted command by command, so that only the
-    /// culprit fails.
-    fn serve_apart(&mut self, mut batch: Vec<Request>, error: DieselError) {
-        match (batch.pop(), batch.is_empty()) {
-            (Some(culprit), true) => {
-                // The cause goes to the log line of the request.
-                let _ = culprit.answer.send(Err(Error::broken(error)));
-            }
-            (last, _) => {
-                for request in batch.into_iter().chain(last) {
-                    self.serve(vec![request]);
+    /// culprit fails. What was in doubt stays so.
+    fn serve_apart(&mut self, batch: Vec<Request>, error: DieselError, started: Instant, in_doubt: bool) {
+        if batch.len() > 1 {
+            for request in batch {
+                // Where each has to wait, those behind them must not wait for all of that.
+                if started.elapsed() > 2 * PATIENCE {
+                    give_up(vec![request], in_doubt);
+                } else {
+                    self.see_through(vec![request], started, in_doubt);
                 }
             }
+        } else if in_doubt {
+            give_up(batch, in_doubt);
+        } else if let Some(request) = batch.into_iter().next() {
+            // The cause goes to the request's log line; there is only this one request.
+            let _ = request.answer.send(Err(Error::broken(error)));
         }
     }
 
@@ -231,22 +249,26 @@ impl Poster {
 }
 
 /// A connection for posting. All that a batch does is look rows up by key, so plans that read whole
-/// tables are never right, although a planner that has seen only an empty table may think so.
+/// tables are never right, although a planner that has seen only an empty table may think so. A
+/// batch never pauses, and where its connection is lost without the server's knowledge, its locks
+/// must go before the patience of the next try is at its end.
 fn connect(conninfo: &str) -> std::result::Result<PgConnection, Failure> {
     let failed =
         |error: &dyn std::fmt::Display| Failure::Database(DieselError::QueryBuilderError(repo::one_line(error).into()));
     let mut conn = repo::connect(conninfo).map_err(|error| failed(&error))?;
     conn.batch_execute(
         "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; \
-         set plan_cache_mode = force_generic_plan; set jit = off",
+         set plan_cache_mode = force_generic_plan; set jit = off; \
+         set idle_in_transaction_session_timeout = 3000",
     )
     .map_err(|error| failed(&error))?;
     Ok(conn)
 }
 
 /// After a commit without an answer: answers those commands whose transactions are in the ledger,
-/// and leaves the others. They are not in it, or their ids would be; if the lost commit is still on
-/// its way, its rows block those of the next try, which then comes back here.
+/// and leaves the others, which are not in it, or their ids would be. If the lost commit is still on
+/// its way, its locks block the next try: that one either writes, meets the ids and comes back here,
+/// or writes nothing, and [`correct_by_late_commit`] finds them.
 fn answer_those_posted(conn: &mut PgConnection, batch: &mut Vec<Request>) -> std::result::Result<(), Failure> {
     let ids: Vec<TransactionId> = batch.iter().map(|request| request.command.transaction).collect();
     let posted = repo::transactions::by_ids(conn, &ids)?;
@@ -260,6 +282,36 @@ fn answer_those_posted(conn: &mut PgConnection, batch: &mut Vec<Request>) -> std
         }
     }
     Ok(())
+}
+
+/// A try after a lost commit waits for the locks of that commit, and then may find it done: a spend
+/// that has emptied the wallet would be refused now. Those commands are posted, by that commit.
+fn correct_by_late_commit(
+    conn: &mut PgConnection,
+    commands: &[Command],
+    outcomes: &mut [std::result::Result<Outcome, Refusal>],
+) -> std::result::Result<(), Failure> {
+    let not_now: Vec<TransactionId> = commands
+        .iter()
+        .zip(outcomes.iter())
+        .filter(|(_, outcome)| !matches!(outcome, Ok(Outcome::Posted(_))))
+        .map(|(command, _)| command.transaction)
+        .collect();
+    // What this try has posted is committed by now, so a failure here leaves everything in doubt.
+    for transaction in repo::transactions::by_ids(conn, &not_now).map_err(|_| Failure::InDoubt)? {
+        if let Some((_, outcome)) =
+            commands.iter().zip(outcomes.iter_mut()).find(|(command, _)| command.transaction == transaction.id)
+        {
+            *outcome = Ok(Outcome::Posted(transaction));
+        }
+    }
+    Ok(())
+}
+
+/// Whether somebody else held a lock for too long. Diesel does not tell SQLSTATE 55P03 (lock not
+/// available), so its English words must do; in other words it is a failure like any other.
+fn is_lock_timeout(error: &DieselError) -> bool {
+    matches!(error, DieselError::DatabaseError(_, information) if information.message().contains("lock timeout"))
 }
 
 fn give_up(batch: Vec<Request>, in_doubt: bool) {

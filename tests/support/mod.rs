@@ -1,4 +1,6 @@
 //! What the tests share.
 
+pub mod books;
 pub mod cluster;
+pub mod histories;
 pub mod web;

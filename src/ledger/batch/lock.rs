@@ -22,12 +22,14 @@ pub(super) fn open_book(
     commands: &[Command],
 ) -> Result<Book, DieselError> {
     let mut book = Book::empty(now);
-    read_keys(conn, &mut book, commands)?;
     read_reversed(conn, &mut book, commands)?;
     lock_assets(conn, &mut book, commands)?;
     let wanted: BTreeSet<WalletKey> = commands.iter().flat_map(|command| wallets_of(&book, command)).collect();
     lock_wallets(conn, &mut book, lane, &wanted)?;
     read_rules(conn, &mut book, &wanted)?;
+    // Under the locks: another instance that is posting the same request has held them, so that its
+    // key is there now, and the request is not refused for what it has done itself.
+    read_keys(conn, &mut book, commands)?;
     Ok(book)
 }
 

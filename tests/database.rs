@@ -1,0 +1,13 @@
+//! The database itself: what it refuses whoever asks, how its schema comes and goes, and that reads
+//! stay cheap when it is large.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a failing test fails loudly")]
+
+mod support;
+
+#[path = "database/migrations.rs"]
+mod migrations;
+#[path = "database/reads.rs"]
+mod reads;
+#[path = "database/refusals.rs"]
+mod refusals;

@@ -1,0 +1,16 @@
+//! The ledger on a real PostgreSQL: batches, races, repetitions, faults, and the proof of the books.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a failing test fails loudly")]
+
+mod support;
+
+#[path = "ledger/batches.rs"]
+mod batches;
+#[path = "ledger/faults.rs"]
+mod faults;
+#[path = "ledger/proof.rs"]
+mod proof;
+#[path = "ledger/proxy.rs"]
+mod proxy;
+#[path = "ledger/races.rs"]
+mod races;
