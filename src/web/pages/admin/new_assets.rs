@@ -203,7 +203,7 @@ pub async fn create(
 
 fn created(form: &NewAssetsForm) -> Flash {
     let quantity = form.quantity.trim().parse().unwrap_or_default();
-    Flash::good(format!("Created {} “{}”.", counted(quantity, "credit", "credits"), form.title.trim()))
+    Flash::good(format!("Created {}: “{}”.", counted(quantity, "credit", "credits"), form.title.trim()))
 }
 
 #[cfg(test)]

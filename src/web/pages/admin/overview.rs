@@ -194,11 +194,14 @@ impl From<Deed> for LatestAction {
 fn sentence(deed: &Deed) -> String {
     let subject = deed.target.split_once(':').map_or(deed.target.as_str(), |(_, name)| name);
     match deed.action.as_str() {
-        "asset.create" => match &deed.title {
-            Some(title) if deed.lines == 1 => format!("Created credit “{title}”"),
-            Some(title) if deed.one_title => format!("Created {} “{title}”", counted(deed.lines, "credit", "credits")),
-            _ => format!("Created {} of several kinds", counted(deed.lines, "credit", "credits")),
-        },
+        "asset.create" => {
+            let credits = counted(deed.lines, "credit", "credits");
+            match &deed.title {
+                Some(title) if deed.one_title => format!("Created {credits}: “{title}”"),
+                Some(title) => format!("Created {credits}, “{title}” among them"),
+                None => format!("Created {credits}"),
+            }
+        }
         "user.make_admin" => format!("Made {subject} an admin"),
         // A word that this page does not know yet is still better than silence.
         other => format!("{} ({})", other.replace(['.', '_'], " "), deed.target),
