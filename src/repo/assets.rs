@@ -189,7 +189,8 @@ pub fn claimable_first(conn: &mut PgConnection, limit: usize, now: DateTime<Utc>
     let mut rows: Vec<Row> = assets_with_claims!()
         .filter(available())
         .filter(assets::expires_at.gt(now))
-        .order((assets::expires_at, assets::id))
+        // By nothing else: of ten thousand that expire together, three are read and not all.
+        .order(assets::expires_at)
         .limit(wanted(0))
         .load(conn)?;
     if rows.len() < limit {
