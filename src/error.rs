@@ -64,6 +64,9 @@ pub enum Refusal {
     /// The idempotency key was used by this caller for another request.
     #[error("This idempotency key was used for another request. Use a new key.")]
     IdempotencyKeyReused,
+    /// The voucher codes of these assets are in use: the same request came before.
+    #[error("These credits have been created already.")]
+    AlreadyCreated,
     /// One of the logins or the external id belongs to someone.
     #[error("Someone is registered with these details already.")]
     AlreadyRegistered,
@@ -160,6 +163,7 @@ impl From<DieselError> for Error {
                 Some("users_external_id_key" | "users_username_key" | "users_email_key" | "users_phone_number_key") => {
                     Refusal::AlreadyRegistered.into()
                 }
+                Some("assets_code_key") => Refusal::AlreadyCreated.into(),
                 _ => Self::broken(error),
             },
             DieselError::NotFound => Self::NotFound,

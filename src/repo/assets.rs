@@ -163,7 +163,8 @@ fn matching(
         query = query.filter(assets::campaign_id.eq(campaign));
     }
     if let Some(text) = &filter.text {
-        let pattern = format!("%{}%", escape_like(text));
+        // No text in the database holds the character zero, and PostgreSQL takes none that does.
+        let pattern = format!("%{}%", escape_like(&text.replace('\0', "")));
         query = query.filter(assets::title.ilike(pattern.clone()).or(assets::description.ilike(pattern)));
     }
     let rows: Vec<Row> = query.load(conn)?;
@@ -177,6 +178,55 @@ fn available() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
 
 fn escape_like(text: &str) -> String {
     text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")
+}
+
+/// Assets that can be claimed now, those that expire first, then the newest of those that stay.
+///
+/// # Errors
+/// The database's.
+pub fn claimable_first(conn: &mut PgConnection, limit: usize, now: DateTime<Utc>) -> Result<Vec<AssetView>> {
+    let wanted = |found: usize| i64::try_from(limit.saturating_sub(found)).unwrap_or_default();
+    let mut rows: Vec<Row> = assets_with_claims!()
+        .filter(available())
+        .filter(assets::expires_at.gt(now))
+        // By nothing else: of ten thousand that expire together, three are read and not all.
+        .order(assets::expires_at)
+        .limit(wanted(0))
+        .load(conn)?;
+    if rows.len() < limit {
+        let stay = assets_with_claims!().filter(available()).filter(assets::expires_at.is_null());
+        rows.extend(stay.order(assets::id.desc()).limit(wanted(rows.len())).load::<Row>(conn)?);
+    }
+    Ok(rows.into_iter().map(|row| AssetView::from_row(row, now)).collect())
+}
+
+/// What is left for someone who came too late for an asset.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+pub struct Alternatives {
+    /// The unit of the asset that is gone.
+    pub asset_type: AssetTypeCode,
+    /// How many assets of that unit can be claimed now, counted among the newest thousand.
+    pub left: i64,
+}
+
+/// How many assets like this one can be claimed now; none where there never was such an asset.
+///
+/// # Errors
+/// The database's.
+pub fn alternatives(conn: &mut PgConnection, id: AssetId, now: DateTime<Utc>) -> Result<Option<Alternatives>> {
+    let found = statement::<(Text, BigInt)>(
+        "select gone.asset_type, (
+             select count(*) from (
+                 select asset_type, expires_at from assets where status = 'available' order by id desc limit 1000
+             ) newest
+             where newest.asset_type = gone.asset_type and (newest.expires_at is null or newest.expires_at > $)
+         )
+         from assets gone where gone.id = $",
+    )
+    .bind::<Timestamptz, _>(now)
+    .bind::<BigInt, _>(id)
+    .load(conn)?;
+    Ok(found.into_iter().next())
 }
 
 /// One asset, if the viewer may know of it.
@@ -257,20 +307,36 @@ impl NewAssets {
     pub const MOST: usize = 10_000;
 
     fn check(&self, now: DateTime<Utc>) -> std::result::Result<(), Vec<FieldError>> {
+        let errors = Self::faults(&self.title, &self.description, self.quantity, self.expires_at, now);
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    /// What is wrong with the parts that are not checked by their types.
+    pub fn faults(
+        title: &str,
+        description: &str,
+        quantity: usize,
+        expires_at: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Vec<FieldError> {
         let mut errors = Vec::new();
-        if self.title.trim().is_empty() || self.title.chars().count() > 200 {
+        if title.trim().is_empty() || title.chars().count() > 200 {
             errors.push(FieldError::new("title", "Give a title of 1 to 200 characters."));
+        } else if title.chars().any(char::is_control) {
+            errors.push(FieldError::new("title", "Use one line of letters, digits and signs."));
         }
-        if self.description.chars().count() > 2_000 {
+        if description.chars().count() > 2_000 {
             errors.push(FieldError::new("description", "Use at most 2,000 characters."));
+        } else if description.contains('\0') {
+            errors.push(FieldError::new("description", "Use letters, digits and signs."));
         }
-        if self.expires_at.is_some_and(|expires_at| expires_at <= now) {
+        if !(1..=Self::MOST).contains(&quantity) {
+            errors.push(FieldError::new("quantity", "Choose a whole number from 1 to 10,000."));
+        }
+        if expires_at.is_some_and(|expires_at| expires_at <= now) {
             errors.push(FieldError::new("expires_at", "Choose a time in the future."));
         }
-        if !(1..=Self::MOST).contains(&self.quantity) {
-            errors.push(FieldError::new("quantity", "Choose a whole number from 1 to 10000."));
-        }
-        if errors.is_empty() { Ok(()) } else { Err(errors) }
+        errors
     }
 }
 
@@ -281,8 +347,23 @@ impl NewAssets {
 /// [`Refusal::AssetTypeNotFound`]; [`Refusal::InvalidAmount`] for more decimals than the asset type
 /// has.
 pub fn create(conn: &mut PgConnection, actor: &Actor, new: &NewAssets, now: DateTime<Utc>) -> Result<Vec<AssetView>> {
+    create_coded(conn, actor, new, |_| random_code(), now)
+}
+
+/// As [`create`], with voucher codes that the caller makes, one for each number from 0. The same
+/// codes never create assets twice, however many calls come at once.
+///
+/// # Errors
+/// As [`create`]; [`Refusal::AlreadyCreated`] where a code is in use, which leaves all as it was.
+pub fn create_coded(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    new: &NewAssets,
+    code: impl FnMut(usize) -> Result<VoucherCode>,
+    now: DateTime<Utc>,
+) -> Result<Vec<AssetView>> {
     new.check(now).map_err(Error::Invalid)?;
-    let codes = (0..new.quantity).map(|_| random_code()).collect::<Result<Vec<_>>>()?;
+    let codes = (0..new.quantity).map(code).collect::<Result<Vec<_>>>()?;
     conn.transaction(|conn| {
         let scale = wallets::asset_type(conn, &new.asset_type)?.scale;
         new.amount.check_scale(scale.0)?;

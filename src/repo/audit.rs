@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz};
 
+use super::statement::statement;
 use crate::domain::UserId;
 use crate::error::Result;
-use crate::schema::{audit_log, users};
+use crate::schema::audit_log;
 
 /// Who acts, and by which request: what every line of the audit log says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -63,40 +65,54 @@ pub(crate) fn record(
     Ok(())
 }
 
-/// A line as it is shown.
+/// What somebody did in one go: neighbouring lines of one actor, action and request.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable)]
-pub struct AuditLine {
-    /// Its number.
-    pub id: i64,
+pub struct Deed {
     /// Who; nobody where a job or the command line acted.
     pub actor: Option<String>,
-    /// What was done.
+    /// What was done, `noun.verb`.
     pub action: String,
-    /// To what.
+    /// To what; the newest of the lines.
     pub target: String,
-    /// Why.
-    pub reason: String,
+    /// The title of what it was done to, where it has one; the newest of the lines.
+    pub title: Option<String>,
+    /// Whether all lines have that title.
+    pub one_title: bool,
+    /// How many lines these are.
+    pub lines: i64,
     /// When.
     pub created_at: DateTime<Utc>,
 }
 
-/// The latest lines, newest first.
+/// The latest deeds, newest first. Reads the lines of these deeds and no others.
 ///
 /// # Errors
 /// The database's.
-pub fn latest(conn: &mut PgConnection, limit: i64) -> Result<Vec<AuditLine>> {
-    let lines = audit_log::table
-        .left_join(users::table)
-        .select((
-            audit_log::id,
-            users::external_id.nullable(),
-            audit_log::action,
-            audit_log::target,
-            audit_log::reason,
-            audit_log::created_at,
-        ))
-        .order(audit_log::id.desc())
-        .limit(limit)
-        .load(conn)?;
-    Ok(lines)
+pub fn latest(conn: &mut PgConnection, limit: i64) -> Result<Vec<Deed>> {
+    Ok(statement::<(Nullable<Text>, Text, Text, Nullable<Text>, Bool, BigInt, Timestamptz)>(
+        "with recursive newest as (
+             (select id, actor_id, action, request_id, created_at from audit_log order by id desc limit 1)
+             union all
+             select older.* from newest cross join lateral (
+                 select l.id, l.actor_id, l.action, l.request_id, l.created_at from audit_log l
+                 where l.id < newest.id and (l.actor_id, l.action, l.request_id, l.created_at)
+                     is distinct from (newest.actor_id, newest.action, newest.request_id, newest.created_at)
+                 order by l.id desc limit 1
+             ) older
+         ),
+         -- One more than is wanted tells where the last one begins.
+         deeds as (select *, lead(id) over (order by id desc) as before_id from (select * from newest limit $ + 1) n)
+         select u.external_id, d.action, l.target, l.after ->> 'title', lines.one_title, lines.count, d.created_at
+         from deeds d
+         join audit_log l on l.id = d.id
+         left join users u on u.id = d.actor_id
+         cross join lateral (
+             select count(*), count(distinct after ->> 'title') = 1 as one_title from audit_log
+             where id <= d.id and id > coalesce(d.before_id, 0)
+         ) lines
+         order by d.id desc limit $",
+    )
+    .bind::<BigInt, _>(limit)
+    .bind::<BigInt, _>(limit)
+    .load(conn)?)
 }

@@ -118,6 +118,14 @@ routes! {
         POST "/register"       Public  pages::session::sign_up;
         POST "/logout"         Public  pages::session::sign_out;
         POST "/theme"          Public  pages::session::theme;
+        GET  "/wallet"              User   pages::wallet::show;
+        GET  "/credits"             User   pages::credits::list;
+        POST "/credits/{id}/claim"  User   pages::credits::claim;
+        GET  "/claims"              User   pages::claims::list;
+        GET  "/admin"               Admin  pages::admin::overview::show;
+        GET  "/admin/assets"        Admin  pages::admin::assets::list;
+        GET  "/admin/assets/new"    Admin  pages::admin::new_assets::form;
+        POST "/admin/assets/new"    Admin  pages::admin::new_assets::create;
     }
 }
 

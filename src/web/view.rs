@@ -80,6 +80,23 @@ impl Chrome {
     }
 }
 
+impl Chrome {
+    /// How the navigation marks a place: `page` where this page is it, `true` where this page lies
+    /// below it.
+    pub fn current(&self, href: &str) -> Option<&'static str> {
+        // Every admin page lies below the overview, which is a page of its own.
+        let below =
+            |root: &str| root != "/admin" && self.path.strip_prefix(root).is_some_and(|rest| rest.starts_with('/'));
+        if self.path == href {
+            Some("page")
+        } else if below(href) {
+            Some("true")
+        } else {
+            None
+        }
+    }
+}
+
 impl FromRequest for Chrome {
     type Error = Error;
     type Future = Extraction<Self>;
@@ -109,6 +126,11 @@ impl Flash {
     /// Something went well.
     pub fn good(text: impl Into<String>) -> Self {
         Self { tone: "good".to_owned(), text: text.into(), link: None }
+    }
+
+    /// Something did not happen, and nobody did anything wrong.
+    pub fn warn(text: impl Into<String>) -> Self {
+        Self { tone: "warn".to_owned(), text: text.into(), link: None }
     }
 
     /// Something was refused.
@@ -163,6 +185,13 @@ impl From<DateTime<Utc>> for Moment {
             iso: time.to_rfc3339_opts(SecondsFormat::Secs, true),
             text: time.format("%-d %b %Y, %H:%M UTC").to_string(),
         }
+    }
+}
+
+impl Moment {
+    /// The time of day alone, for a list under its days.
+    pub fn clock(time: DateTime<Utc>) -> Self {
+        Self { text: time.format("%H:%M UTC").to_string(), ..Self::from(time) }
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::domain::SessionId;
+use crate::domain::{SessionId, VoucherCode};
 use crate::error::{Error, Result};
 
 /// How long an access token is good, in seconds.
@@ -32,6 +32,7 @@ pub struct Keys {
     jwt_rules: Validation,
     refresh: [u8; 32],
     cookie: [u8; 64],
+    voucher: [u8; 32],
 }
 
 /// What an access token says.
@@ -76,6 +77,7 @@ impl Keys {
             jwt_checking: DecodingKey::from_secret(&jwt),
             jwt_rules: jwt_rules(),
             refresh: key("coffer refresh token v1")?,
+            voucher: key("coffer voucher code v1")?,
             cookie,
         })
     }
@@ -83,6 +85,16 @@ impl Keys {
     /// The key that the browser's cookie is encrypted with.
     pub fn cookie(&self) -> actix_web::cookie::Key {
         actix_web::cookie::Key::from(&self.cookie)
+    }
+
+    /// The voucher code of one of the assets that a request asks for: always the same for the same
+    /// request and number, 65 bits that nobody without the secret can foresee.
+    ///
+    /// # Errors
+    /// [`Error::Broken`] where the code cannot be made.
+    pub fn voucher_code(&self, request: &[u8], number: usize) -> Result<VoucherCode> {
+        let tag = mac(&self.voucher, &[&number.to_be_bytes(), request])?;
+        tag.first_chunk().map(|bytes| VoucherCode::from_random(*bytes)).ok_or_else(|| Error::broken("a short tag"))
     }
 
     /// A JWT (HS256) that is good for [`ACCESS_SECONDS`] from `now`.

@@ -1,5 +1,11 @@
 //! The HTML pages: handlers, each with its page's template struct beside it.
 
+pub mod admin;
+pub mod claims;
+pub mod credits;
 pub mod error;
 pub mod landing;
+mod list;
+mod parts;
 pub mod session;
+pub mod wallet;

@@ -1,0 +1,162 @@
+//! Lists that their address narrows: what is chosen, how to take it off, and the way to more.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use crate::domain::{AssetType, AssetTypeCode};
+use crate::error::Result;
+use crate::repo::PageRequest;
+
+/// The rows of a page.
+const ROWS: i64 = 24;
+
+/// The longest text that is searched for, in characters.
+const LONGEST_SEARCH: usize = 200;
+
+/// One option of a select.
+pub struct Choice {
+    /// What the form sends.
+    pub value: String,
+    /// What people read.
+    pub label: String,
+    /// Whether it is chosen.
+    pub selected: bool,
+}
+
+/// One active filter.
+pub struct Chip {
+    /// What it asks for.
+    pub label: String,
+    /// The list without it.
+    pub remove_href: String,
+}
+
+/// The ways through a list.
+pub struct Pager {
+    /// The first page; none where this is it.
+    pub first: Option<String>,
+    /// The next page; none on the last.
+    pub next: Option<String>,
+}
+
+/// A list's address: its path and the filters that are active.
+pub struct Address {
+    path: &'static str,
+    filters: Vec<Filter>,
+}
+
+struct Filter {
+    name: &'static str,
+    value: String,
+    label: String,
+}
+
+impl Address {
+    /// A list that shows everything.
+    pub fn new(path: &'static str) -> Self {
+        Self { path, filters: Vec::new() }
+    }
+
+    /// The same list, narrowed by a filter where `value` is given.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: Option<impl Display>, label: impl Into<String>) -> Self {
+        if let Some(value) = value {
+            self.filters.push(Filter { name, value: value.to_string(), label: label.into() });
+        }
+        self
+    }
+
+    /// The address of its first page.
+    pub fn href(&self) -> String {
+        self.href_of(self.pairs())
+    }
+
+    /// The active filters.
+    pub fn chips(&self) -> Vec<Chip> {
+        let without = |name: &str| self.href_of(self.pairs().filter(|(other, _)| *other != name));
+        self.filters
+            .iter()
+            .map(|filter| Chip { label: filter.label.clone(), remove_href: without(filter.name) })
+            .collect()
+    }
+
+    /// The ways on from the page at `cursor`, which `next` follows.
+    pub fn pager(&self, cursor: &str, next: Option<&str>) -> Pager {
+        Pager {
+            first: (!cursor.is_empty()).then(|| self.href()),
+            next: next.map(|next| self.href_of(self.pairs().chain([("cursor", next)]))),
+        }
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.filters.iter().map(|filter| (filter.name, filter.value.as_str()))
+    }
+
+    fn href_of<'a>(&self, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+        let query = serde_urlencoded::to_string(pairs.collect::<Vec<_>>()).unwrap_or_default();
+        if query.is_empty() { self.path.to_owned() } else { format!("{}?{query}", self.path) }
+    }
+}
+
+/// The page at a cursor, or the first one.
+///
+/// # Errors
+/// [`crate::error::Error::InvalidCursor`].
+pub fn request(cursor: &str) -> Result<PageRequest> {
+    PageRequest::new(Some(ROWS), Some(cursor))
+}
+
+/// What is searched for; none where nothing is.
+pub fn search(text: &str) -> Option<String> {
+    let text: String = text.trim().chars().filter(|c| !c.is_control()).take(LONGEST_SEARCH).collect();
+    (!text.is_empty()).then_some(text)
+}
+
+/// What a filter's word chooses; a word that is none of the choices narrows nothing.
+pub fn chosen<T: FromStr>(word: &str) -> Option<T> {
+    word.parse().ok()
+}
+
+/// The asset type that a filter chooses; an empty or impossible code narrows nothing.
+pub fn chosen_asset_type(code: &str) -> Option<AssetTypeCode> {
+    AssetTypeCode::parse(code.trim()).ok()
+}
+
+/// The options of a select: first the one for nothing chosen.
+pub fn choices<V: Display>(none: &str, options: impl IntoIterator<Item = (V, String)>, chosen: &str) -> Vec<Choice> {
+    let first = Choice { value: String::new(), label: none.to_owned(), selected: chosen.is_empty() };
+    let others = options.into_iter().map(|(value, label)| {
+        let value = value.to_string();
+        Choice { selected: value == chosen, value, label }
+    });
+    std::iter::once(first).chain(others).collect()
+}
+
+/// The options of a select of asset types.
+pub fn asset_type_choices(none: &str, asset_types: &[AssetType], chosen: &str) -> Vec<Choice> {
+    let options = asset_types.iter().map(|known| (&known.code, format!("{} ({})", known.name, known.code)));
+    choices(none, options, chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_filter_can_be_taken_off_alone() {
+        let list = Address::new("/credits").with("q", Some("a b&c"), "“a b&c”").with("kind", Some("signup"), "Signup");
+        assert_eq!(list.href(), "/credits?q=a+b%26c&kind=signup");
+        let without: Vec<_> = list.chips().into_iter().map(|chip| chip.remove_href).collect();
+        assert_eq!(without, ["/credits?kind=signup", "/credits?q=a+b%26c"]);
+        let pager = list.pager("", Some("Mjc"));
+        assert_eq!((pager.first, pager.next.as_deref()), (None, Some("/credits?q=a+b%26c&kind=signup&cursor=Mjc")));
+        assert_eq!(list.pager("Mjc", None).first.as_deref(), Some("/credits?q=a+b%26c&kind=signup"));
+        assert_eq!(Address::new("/claims").with("q", None::<&str>, "").href(), "/claims");
+    }
+
+    #[test]
+    fn a_search_for_blanks_is_none() {
+        assert_eq!(search(" \t\0 "), None);
+        assert_eq!(search("  two words "), Some("two words".to_owned()));
+    }
+}
