@@ -1,4 +1,5 @@
 //! What the tests share.
 
+pub mod api;
 pub mod cluster;
 pub mod web;
