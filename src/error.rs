@@ -160,6 +160,9 @@ impl From<DieselError> for Error {
                 Some("users_external_id_key" | "users_username_key" | "users_email_key" | "users_phone_number_key") => {
                     Refusal::AlreadyRegistered.into()
                 }
+                Some("assets_campaign_id_fkey") => {
+                    Self::Invalid(vec![FieldError::new("campaign_id", "There is no such campaign.")])
+                }
                 _ => Self::broken(error),
             },
             DieselError::NotFound => Self::NotFound,

@@ -231,6 +231,7 @@ async fn a_field_that_cannot_be_is_named() {
         with("quantity", json!(0)),
         with("quantity", json!(-1)),
         with("quantity", json!(10_001)),
+        with("campaign_id", json!(12_345)),
     ] {
         let answer = create(&admin, body.to_string()).await;
         let status = answer.status();
