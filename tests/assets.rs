@@ -355,7 +355,7 @@ async fn balances_are_for_oneself_and_for_admins() {
     }
     assert_eq!(other.balance("GOLD").await, "0.00", "no wallet yet");
     assert_eq!(count_in(&web, "wallets where user_id is not null"), 1, "reading opens no wallet");
-    for (caller, name) in [(&other, "emma"), (&other, "nobody"), (&user, "root"), (&admin, "nobody"), (&user, "%00")] {
+    for (caller, name) in [(&other, "emma"), (&other, "nobody"), (&user, "root"), (&admin, "nobody"), (&admin, "%00")] {
         for path in [format!("/users/{name}/balances"), format!("/users/{name}/balances/GOLD")] {
             assert_eq!(problem(send(caller.get(&path)).await).await, is(404, "user_not_found"), "{path}");
         }
