@@ -2,4 +2,5 @@
 
 pub mod api;
 pub mod cluster;
+pub mod program;
 pub mod web;
