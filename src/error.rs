@@ -164,6 +164,9 @@ impl From<DieselError> for Error {
                     Refusal::AlreadyRegistered.into()
                 }
                 Some("assets_code_key") => Refusal::AlreadyCreated.into(),
+                Some("assets_campaign_id_fkey") => {
+                    Self::Invalid(vec![FieldError::new("campaign_id", "There is no such campaign.")])
+                }
                 _ => Self::broken(error),
             },
             DieselError::NotFound => Self::NotFound,

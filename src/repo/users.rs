@@ -105,7 +105,10 @@ pub fn meant_by(conn: &mut PgConnection, caller: User, name: &str) -> Result<Use
         return Ok(caller);
     }
     match caller.role {
-        Role::Admin => by_external_id(conn, name)?.ok_or_else(|| Refusal::UserNotFound.into()),
+        Role::Admin => match ExternalId::parse(name) {
+            Ok(name) => by_external_id(conn, name.as_str())?.ok_or_else(|| Refusal::UserNotFound.into()),
+            Err(_) => Err(Refusal::UserNotFound.into()),
+        },
         Role::User => Err(Refusal::UserNotFound.into()),
     }
 }

@@ -1,6 +1,8 @@
 //! What the tests share.
 
+pub mod api;
 pub mod books;
 pub mod cluster;
 pub mod histories;
+pub mod program;
 pub mod web;

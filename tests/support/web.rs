@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use actix_web::dev::ServerHandle;
-use chrono::{TimeDelta, Utc};
+use chrono::{SubsecRound, TimeDelta, Utc};
 use coffer::domain::{Login, Role};
 use coffer::jobs::Jobs;
 use coffer::ledger::{Clock, Ledger, Settings};
@@ -58,7 +58,9 @@ impl Web {
         let db = Db::new(&database.url, 8);
         let late_by_seconds = Arc::new(AtomicI64::new(0));
         let late = Arc::clone(&late_by_seconds);
-        let clock: Clock = Arc::new(move || Utc::now() + TimeDelta::seconds(late.load(Ordering::Relaxed)));
+        // As fine as the application's own.
+        let now = || Utc::now().trunc_subsecs(6);
+        let clock: Clock = Arc::new(move || now() + TimeDelta::seconds(late.load(Ordering::Relaxed)));
         let settings = Settings { conninfo: database.url.clone(), threads: 1, batch_max: 64 };
         let ledger = Arc::new(Ledger::start(&settings, &clock).expect("threads"));
         let jobs = Jobs::start(&db, &clock);
