@@ -371,8 +371,8 @@ pub fn create_coded(
         let mut created: Vec<Asset> =
             assets::table.filter(assets::id.eq_any(ids)).select(Asset::as_select()).load(conn)?;
         created.sort_by_key(|asset| asset.id);
-        let acts = created.iter().map(|asset| created_act(asset, scale)).collect();
-        audit::record(conn, actor, now, acts)?;
+        let acts: Vec<_> = created.iter().map(|asset| created_act(asset, scale)).collect();
+        audit::record(conn, actor, now, &acts)?;
         Ok(created.into_iter().map(|asset| AssetView { asset, scale, claim: None }).collect())
     })
 }

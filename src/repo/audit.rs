@@ -2,12 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz};
 
 use super::statement::statement;
 use crate::domain::UserId;
 use crate::error::Result;
-use crate::schema::audit_log;
 
 /// Who acts, and by which request: what every line of the audit log says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,33 +34,26 @@ pub(crate) struct Act<'a> {
 }
 
 /// Writes lines, in the database transaction of what they tell about.
-pub(crate) fn record(
-    conn: &mut PgConnection,
-    actor: &Actor,
-    now: DateTime<Utc>,
-    acts: Vec<Act<'_>>,
-) -> QueryResult<()> {
-    // Below the protocol's limit of 65,535 parameters for one statement.
-    const ROWS_AT_ONCE: usize = 5_000;
-    let rows: Vec<_> = acts
-        .into_iter()
-        .map(|act| {
-            (
-                audit_log::actor_id.eq(actor.user),
-                audit_log::action.eq(act.action),
-                audit_log::target.eq(act.target),
-                audit_log::reason.eq(act.reason.to_owned()),
-                audit_log::before.eq(act.before),
-                audit_log::after.eq(act.after),
-                audit_log::request_id.eq(&actor.request_id),
-                audit_log::ip_address.eq(&actor.ip_address),
-                audit_log::created_at.eq(now),
-            )
-        })
-        .collect();
-    for chunk in rows.chunks(ROWS_AT_ONCE) {
-        diesel::insert_into(audit_log::table).values(chunk).execute(conn)?;
+pub(crate) fn record(conn: &mut PgConnection, actor: &Actor, now: DateTime<Utc>, acts: &[Act<'_>]) -> QueryResult<()> {
+    macro_rules! column {
+        ($act:ident => $value:expr) => {
+            acts.iter().map(|$act| $value).collect::<Vec<_>>()
+        };
     }
+    statement::<()>(
+        "insert into audit_log (actor_id, request_id, ip_address, created_at, action, target, reason, before, after)
+         select $, $, $, $, act.* from unnest($::text[], $::text[], $::text[], $::jsonb[], $::jsonb[]) act",
+    )
+    .bind::<Nullable<BigInt>, _>(actor.user)
+    .bind::<Text, _>(&actor.request_id)
+    .bind::<Text, _>(&actor.ip_address)
+    .bind::<Timestamptz, _>(now)
+    .bind::<Array<Text>, _>(column!(act => act.action))
+    .bind::<Array<Text>, _>(column!(act => &act.target))
+    .bind::<Array<Text>, _>(column!(act => act.reason))
+    .bind::<Array<Nullable<Jsonb>>, _>(column!(act => act.before.as_ref()))
+    .bind::<Array<Nullable<Jsonb>>, _>(column!(act => act.after.as_ref()))
+    .execute(conn)?;
     Ok(())
 }
 

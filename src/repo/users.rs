@@ -154,7 +154,7 @@ pub fn make_admin(conn: &mut PgConnection, new: &NewUser, now: DateTime<Utc>) ->
             before: None,
             after: Some(serde_json::json!({ "role": user.role })),
         };
-        audit::record(conn, &Actor::default(), now, vec![act])?;
+        audit::record(conn, &Actor::default(), now, &[act])?;
         Ok(user)
     })
 }

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Writes LICENSES.md: every crate of Cargo.lock and every vendored file with its licence.
+set -eu
+cd "$(dirname "$0")/.."
+{
+    echo "# Licences"
+    echo
+    echo "Coffer itself is GPL-3.0-or-later ([LICENSE](LICENSE)). It is built with the crates below; made by"
+    echo "\`scripts/list-licenses.sh\` from \`Cargo.lock\`."
+    echo
+    echo "## Vendored files"
+    echo
+    echo "| what | licence | where |"
+    echo "| --- | --- | --- |"
+    echo "| Inter variable font | OFL-1.1 | \`static/vendor/inter\` |"
+    echo "| Lucide icons (the ones used, as a sprite) | ISC | \`static/vendor/lucide\` |"
+    echo "| zxcvbn's list of common passwords (excerpt) | MIT | \`src/passwords\` |"
+    echo
+    echo "## Crates"
+    echo
+    echo "| crate | version | licence |"
+    echo "| --- | --- | --- |"
+    cargo metadata --format-version 1 --locked |
+        python3 -c '
+import json, sys
+for package in sorted(json.load(sys.stdin)["packages"], key=lambda p: (p["name"], p["version"])):
+    if package["name"] != "coffer":
+        licence = (package["license"] or "see " + str(package["license_file"])).replace("/", " OR ") \
+            if " " not in (package["license"] or " ") else package["license"]
+        print("| {} | {} | {} |".format(package["name"], package["version"], licence))
+'
+} > LICENSES.md
