@@ -4,6 +4,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
 use crate::error::Fatal;
 
 /// Every variable that is read, for the test that compares it with the README.
@@ -114,11 +117,12 @@ impl Config {
             ));
         }
         let public_url = set("PUBLIC_URL").unwrap_or_else(|| format!("http://{bind}"));
-        if !public_url.starts_with("http://") && !public_url.starts_with("https://") {
+        let host = public_url.strip_prefix("http://").or_else(|| public_url.strip_prefix("https://"));
+        if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
             return Err(bad("PUBLIC_URL", "an address such as https://wallet.example.org"));
         }
         let log_level = set("LOG_LEVEL").unwrap_or_else(|| "info".to_owned());
-        if log_level.parse::<tracing_subscriber::EnvFilter>().is_err() {
+        if !is_log_level(&log_level) {
             return Err(bad("LOG_LEVEL", "error, warn, info, debug or trace"));
         }
         Ok(Self {
@@ -143,6 +147,13 @@ impl LogFormat {
     fn for_build() -> Self {
         if cfg!(debug_assertions) { Self::Pretty } else { Self::Json }
     }
+}
+
+/// Whether `text` is in the syntax of tracing's `EnvFilter`, in which a misspelt level would be
+/// the name of a target, and silence all others.
+fn is_log_level(text: &str) -> bool {
+    let is_meant = |part: &str| part.contains(['=', '[']) || part.trim().parse::<LevelFilter>().is_ok();
+    text.parse::<EnvFilter>().is_ok() && text.split(',').all(is_meant)
 }
 
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
