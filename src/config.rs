@@ -1,6 +1,7 @@
 //! Everything that can be set from outside: environment variables (and a `.env` file), each read
 //! once, typed, and documented in the README's table.
 
+use std::env::VarError;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -89,6 +90,9 @@ impl Config {
             Ok(_) => {}
             Err(error) if error.not_found() => {}
             Err(error) => return Err(Fatal::new(format!(".env cannot be read: {error}"))),
+        }
+        if let Some(name) = VARIABLES.iter().find(|name| matches!(std::env::var(name), Err(VarError::NotUnicode(_)))) {
+            return Err(bad(name, "text in UTF-8"));
         }
         Self::from_lookup(&|name| std::env::var(name).ok())
     }

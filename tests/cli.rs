@@ -5,9 +5,11 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
@@ -382,6 +384,11 @@ fn a_bad_value_of_any_variable_is_named_in_one_line() {
             assert!(line.len() < 200, "{line}");
             assert!(*name != "SECRET_KEY" || !line.contains(value), "{line}");
         }
+    }
+    for name in VARIABLES {
+        let unreadable = OsString::from_vec(vec![b'x', 0xff]);
+        let said = Installation::new().with(name, unreadable).run(&["migrate"]);
+        assert!(only_line(&said).contains(name), "{name}: {said:?}");
     }
     let in_the_way = Installation::new().with("DATA_DIR", "/proc/nowhere");
     assert!(only_line(&in_the_way.run(&["migrate"])).contains("/proc/nowhere"));
