@@ -89,7 +89,9 @@ impl Config {
         match dotenvy::dotenv() {
             Ok(_) => {}
             Err(error) if error.not_found() => {}
-            Err(error) => return Err(Fatal::new(format!(".env cannot be read: {error}"))),
+            Err(dotenvy::Error::Io(error)) => return Err(Fatal::new(format!(".env cannot be read: {error}"))),
+            // The error would repeat the line, which may hold a secret.
+            Err(_) => return Err(Fatal::new(".env cannot be read: each line must be NAME=value, with closed quotes")),
         }
         if let Some(name) = VARIABLES.iter().find(|name| matches!(std::env::var(name), Err(VarError::NotUnicode(_)))) {
             return Err(bad(name, "text in UTF-8"));

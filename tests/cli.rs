@@ -410,6 +410,10 @@ fn settings_are_read_from_the_env_file_and_the_environment_goes_before_it() {
     set("# ours\nPOSTING_THREADS=99\nexport LOG_LEVEL=\"warn\"\nPOSTING_BATCH_MAX='0'\n");
     let said = installation.run(&["migrate"]);
     assert!(only_line(&said).contains("POSTING_BATCH_MAX"), "{said:?}");
+    set("POSTING_THREADS=99\nSECRET_KEY=\"tooth-walrus\n");
+    let said = installation.run(&["migrate"]);
+    let line = only_line(&said);
+    assert!(line.contains(".env cannot be read") && !line.contains("tooth-walrus"), "{line}");
     assert!(!installation.data().exists());
 }
 
