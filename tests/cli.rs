@@ -331,6 +331,8 @@ fn a_database_that_cannot_be_used_is_said_in_one_line_and_soon() {
         (silent, "timeout expired"),
         ("postgres://app:s3cret@no..host/app".to_owned(), "no..host"),
         ("postgres://app:s3cret@127.0.0.1:port/app".to_owned(), "port"),
+        ("postgres://app:s3cret@[::1/app".to_owned(), "URI"),
+        ("postgres://app:s3cret%walrus@127.0.0.1/app".to_owned(), "percent-encoded"),
         ("postgres://app:s3cret@127.0.0.1/app?colour=red".to_owned(), "query parameter"),
         ("mysql://app:s3cret@127.0.0.1/app".to_owned(), "DATABASE_URL"),
         ("nonsense".to_owned(), "DATABASE_URL"),
