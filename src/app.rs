@@ -8,10 +8,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use actix_web::rt::{System, SystemRunner};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use chrono::{SubsecRound, Utc};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::refused;
 use crate::config::{Config, Database};
@@ -34,13 +35,36 @@ pub fn serve(config: &Config, with_demo: bool) -> Result<(), Fatal> {
         Database::External(_) => None,
     };
     let listener = listen(config)?;
+    let system = System::new();
+    let signals = system.block_on(async { Signals::receive() });
+    let signals = signals.map_err(|error| Fatal::new(format!("cannot receive signals: {error}")))?;
     let database = Attached::prepare(config, lock)?;
-    let result = serve_on(listener, config, &database, with_demo);
+    let result = serve_on(listener, config, &database, with_demo, &system, signals);
     drop(database);
     result
 }
 
-fn serve_on(listener: TcpListener, config: &Config, database: &Attached, with_demo: bool) -> Result<(), Fatal> {
+/// What tells the server to stop. From its making on, a signal no longer ends the process, which
+/// would leave the database behind; one that comes while Coffer starts is heard when it has.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn receive() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+}
+
+fn serve_on(
+    listener: TcpListener,
+    config: &Config,
+    database: &Attached,
+    with_demo: bool,
+    system: &SystemRunner,
+    signals: Signals,
+) -> Result<(), Fatal> {
     let greeting = greeting(config, database, with_demo)?;
     let clock = clock();
     let db = Db::new(database.conninfo(), config.database_pool_size);
@@ -55,22 +79,25 @@ fn serve_on(listener: TcpListener, config: &Config, database: &Attached, with_de
         public_url: config.public_url.clone(),
         jobs: jobs.runs(),
     };
-    let served = actix_web::rt::System::new().block_on(serve_until_told(listener, parts, &greeting));
+    let served = system.block_on(serve_until_told(listener, parts, &greeting, signals));
     ledger.stop();
     drop(jobs);
     served.map_err(|error| Fatal::new(format!("the server failed: {error}")))
 }
 
-async fn serve_until_told(listener: TcpListener, parts: web::Parts, greeting: &str) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+async fn serve_until_told(
+    listener: TcpListener,
+    parts: web::Parts,
+    greeting: &str,
+    mut signals: Signals,
+) -> std::io::Result<()> {
     let server = web::serve(listener, parts)?;
     let handle = server.handle();
     let serving = actix_web::rt::spawn(server);
     let _ = writeln!(std::io::stdout(), "{greeting}");
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        _ = signals.terminate.recv() => {}
+        _ = signals.interrupt.recv() => {}
     }
     tracing::info!("stopping: finishing what is in flight");
     handle.stop(true).await;

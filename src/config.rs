@@ -1,8 +1,12 @@
 //! Everything that can be set from outside: environment variables (and a `.env` file), each read
 //! once, typed, and documented in the README's table.
 
+use std::env::VarError;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::error::Fatal;
 
@@ -85,7 +89,12 @@ impl Config {
         match dotenvy::dotenv() {
             Ok(_) => {}
             Err(error) if error.not_found() => {}
-            Err(error) => return Err(Fatal::new(format!(".env cannot be read: {error}"))),
+            Err(dotenvy::Error::Io(error)) => return Err(Fatal::new(format!(".env cannot be read: {error}"))),
+            // The error would repeat the line, which may hold a secret.
+            Err(_) => return Err(Fatal::new(".env cannot be read: each line must be NAME=value, with closed quotes")),
+        }
+        if let Some(name) = VARIABLES.iter().find(|name| matches!(std::env::var(name), Err(VarError::NotUnicode(_)))) {
+            return Err(bad(name, "text in UTF-8"));
         }
         Self::from_lookup(&|name| std::env::var(name).ok())
     }
@@ -114,11 +123,12 @@ impl Config {
             ));
         }
         let public_url = set("PUBLIC_URL").unwrap_or_else(|| format!("http://{bind}"));
-        if !public_url.starts_with("http://") && !public_url.starts_with("https://") {
+        let host = public_url.strip_prefix("http://").or_else(|| public_url.strip_prefix("https://"));
+        if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
             return Err(bad("PUBLIC_URL", "an address such as https://wallet.example.org"));
         }
         let log_level = set("LOG_LEVEL").unwrap_or_else(|| "info".to_owned());
-        if log_level.parse::<tracing_subscriber::EnvFilter>().is_err() {
+        if !is_log_level(&log_level) {
             return Err(bad("LOG_LEVEL", "error, warn, info, debug or trace"));
         }
         Ok(Self {
@@ -143,6 +153,13 @@ impl LogFormat {
     fn for_build() -> Self {
         if cfg!(debug_assertions) { Self::Pretty } else { Self::Json }
     }
+}
+
+/// Whether `text` is in the syntax of tracing's `EnvFilter`, in which a misspelt level would be
+/// the name of a target, and silence all others.
+fn is_log_level(text: &str) -> bool {
+    let is_meant = |part: &str| part.contains(['=', '[']) || part.trim().parse::<LevelFilter>().is_ok();
+    text.parse::<EnvFilter>().is_ok() && text.split(',').all(is_meant)
 }
 
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;

@@ -57,7 +57,7 @@ pub fn connect(conninfo: &str) -> diesel::ConnectionResult<PgConnection> {
 pub fn migrate(conninfo: &str) -> std::result::Result<Vec<String>, Fatal> {
     let fatal = |error: &dyn std::fmt::Display| Fatal::new(format!("cannot migrate the database: {error}"));
     let mut conn = PgConnection::establish(conninfo)
-        .map_err(|error| Fatal::new(format!("cannot reach the database: {}", one_line(&error))))?;
+        .map_err(|error| Fatal::new(format!("cannot reach the database: {}", without_address(&error))))?;
     check_server_version(&mut conn)?;
     conn.batch_execute(&format!("select pg_advisory_lock({MIGRATION_LOCK})")).map_err(|e| fatal(&e))?;
     let versions = conn.run_pending_migrations(MIGRATIONS).map_err(|e| fatal(&e))?;
@@ -94,6 +94,13 @@ pub fn ping(conn: &mut PgConnection) -> Result<()> {
     use diesel::RunQueryDsl;
     statement::statement::<()>("select 1").execute(conn)?;
     Ok(())
+}
+
+/// An error's text in one line, without what libpq repeats of an address that it cannot read: that
+/// may be the password.
+fn without_address(error: &dyn std::fmt::Display) -> String {
+    let text = one_line(error);
+    text.split_once(": \"").map_or_else(|| text.clone(), |(what, _)| what.to_owned())
 }
 
 /// An error's text without its line breaks, for the one line that a terminal gets.
