@@ -194,11 +194,14 @@ fn database(set: Lookup<'_>) -> Result<Database, Fatal> {
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(bad("DATABASE_URL", "an address such as postgres://user:password@host:5432/database"));
         }
-        return Ok(Database::External(with_connect_timeout(url)));
+        return Ok(Database::External(with_patience(url)));
     }
     let Some(host) = set("DATABASE_HOST") else { return Ok(Database::Embedded) };
     let port: u16 = number(set, "DATABASE_PORT", 5432, 1, u16::MAX)?;
-    let mut conninfo = format!("host={} port={port} connect_timeout=3", quoted(&host));
+    let mut conninfo = format!("host={} port={port}", quoted(&host));
+    for (key, value) in PATIENCE {
+        conninfo.push_str(&format!(" {key}={value}"));
+    }
     for (key, name) in [("dbname", "DATABASE_NAME"), ("user", "DATABASE_USER"), ("password", "DATABASE_PASSWORD")] {
         if let Some(value) = set(name) {
             conninfo.push_str(&format!(" {key}={}", quoted(&value)));
@@ -207,13 +210,25 @@ fn database(set: Lookup<'_>) -> Result<Database, Fatal> {
     Ok(Database::External(conninfo))
 }
 
-/// libpq waits for ever by default.
-fn with_connect_timeout(url: String) -> String {
-    if url.contains("connect_timeout=") {
-        return url;
+/// What libpq waits for at most, since by default it waits for ever: seconds for a connection, and
+/// how long a silent network is believed (milliseconds for what was sent and not confirmed).
+const PATIENCE: [(&str, &str); 5] = [
+    ("connect_timeout", "3"),
+    ("keepalives_idle", "10"),
+    ("keepalives_interval", "5"),
+    ("keepalives_count", "3"),
+    ("tcp_user_timeout", "10000"),
+];
+
+/// The URL with our time-outs, except those that it sets itself.
+fn with_patience(mut url: String) -> String {
+    for (key, value) in PATIENCE {
+        if !url.contains(&format!("{key}=")) {
+            url.push(if url.contains('?') { '&' } else { '?' });
+            url.push_str(&format!("{key}={value}"));
+        }
     }
-    let separator = if url.contains('?') { '&' } else { '?' };
-    format!("{url}{separator}connect_timeout=3")
+    url
 }
 
 /// A value of a libpq connection string (PostgreSQL documentation, 34.1.1.1).
