@@ -100,7 +100,7 @@ fn no_room_is_too_large_to_hold_in_the_head() {
                 line.trim_start().starts_with("fn ") || line.contains(" fn ") && line.trim_end().ends_with(['{', '(']);
             match open {
                 None if is_function && !line.trim_start().starts_with("//") => {
-                    open = Some((number, indent, line.trim()))
+                    open = Some((number, indent, line.trim()));
                 }
                 Some((start, at, title)) if indent == at && (line.trim() == "}" || line.trim().ends_with(';')) => {
                     if number - start >= MOST_LINES_OF_A_FUNCTION {
