@@ -2,6 +2,7 @@
 //! once, typed, and documented in the README's table.
 
 use std::env::VarError;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -108,7 +109,7 @@ impl Config {
         let bind = bind(&set)?;
         let database = database(&set)?;
         let log_format = match set("LOG_FORMAT").as_deref() {
-            None => LogFormat::for_build(),
+            None => LogFormat::for_reader(),
             Some("json") => LogFormat::Json,
             Some("pretty") => LogFormat::Pretty,
             Some(_) => return Err(bad("LOG_FORMAT", "json or pretty")),
@@ -149,9 +150,9 @@ impl Config {
 }
 
 impl LogFormat {
-    /// Readable where the program is being developed, JSON where it serves.
-    fn for_build() -> Self {
-        if cfg!(debug_assertions) { Self::Pretty } else { Self::Json }
+    /// Readable where somebody reads, JSON where lines are collected.
+    fn for_reader() -> Self {
+        if std::io::stderr().is_terminal() { Self::Pretty } else { Self::Json }
     }
 }
 
