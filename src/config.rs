@@ -87,7 +87,7 @@ impl Config {
     /// # Errors
     /// One line that names the variable and what it may be.
     pub fn from_environment() -> Result<Self, Fatal> {
-        match dotenvy::dotenv() {
+        match dotenvy::from_path(".env") {
             Ok(_) => {}
             Err(error) if error.not_found() => {}
             Err(dotenvy::Error::Io(error)) => return Err(Fatal::new(format!(".env cannot be read: {error}"))),

@@ -11,6 +11,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -417,6 +418,18 @@ fn settings_are_read_from_the_env_file_and_the_environment_goes_before_it() {
     let line = only_line(&said);
     assert!(line.contains(".env cannot be read") && !line.contains("tooth-walrus"), "{line}");
     assert!(!installation.data().exists());
+}
+
+#[test]
+fn the_env_file_of_another_folder_does_not_count() {
+    let installation = Installation::new();
+    fs::write(installation.folder().join(".env"), "POSTING_BATCH_MAX=0\nDATABASE_URL=nonsense\n").unwrap();
+    let below = installation.folder().join("running");
+    // Refused for what comes behind the configuration.
+    let mut command = installation.command(&["admin", "create", "--username", "not a name", "--password-stdin"]);
+    let output = command.current_dir(below).stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("letters") && !said.contains("POSTING_BATCH_MAX"), "{said}");
 }
 
 #[test]

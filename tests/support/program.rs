@@ -132,7 +132,8 @@ impl Installation {
         PgConnection::establish(&conninfo).unwrap()
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// A command that is about to be run in the installation's folder.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_coffer"));
         command.args(arguments).current_dir(&self.folder).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
