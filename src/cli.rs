@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app::{self, Attached};
-use crate::config::Config;
+use crate::config::{Config, Database};
 use crate::domain::{Login, Role};
 use crate::error::{Error, Fatal};
 use crate::ledger::verify::{Verdict, verify};
@@ -98,6 +98,7 @@ fn migrate(config: &Config) -> Result<ExitCode, Fatal> {
     let attached = app::attach(config)?;
     match attached.migrated() {
         [] => say("The schema is up to date."),
+        [only] => say(&format!("Ran the migration {only}.")),
         migrated @ [.., last] => say(&format!("Ran {} migrations, the last one is {last}.", migrated.len())),
     }
     Ok(ExitCode::SUCCESS)
@@ -136,6 +137,11 @@ fn read_password() -> Result<String, Fatal> {
 }
 
 fn prove(config: &Config) -> Result<ExitCode, Fatal> {
+    // A new database would balance, and that of a mistyped folder is a new one.
+    let folder = config.data_dir.join("postgres");
+    if config.database == Database::Embedded && !folder.exists() {
+        return Err(Fatal::new(format!("there is no database in {}: set DATA_DIR or DATABASE_URL", folder.display())));
+    }
     let attached = app::attach(config)?;
     let verdict = attached.run(|conn| verify(conn, show_progress))?;
     print_verdict(&verdict);

@@ -573,3 +573,12 @@ fn the_readme_lists_every_variable() {
     assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), VARIABLES.iter().copied().collect());
     assert_eq!(listed.len(), VARIABLES.len(), "none twice");
 }
+
+#[test]
+fn verify_makes_no_database_where_there_is_none() {
+    let installation = Installation::new();
+    let said = installation.run(&["verify"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.stderr.contains("there is no database"), "{}", said.stderr);
+    assert!(!installation.data().join("postgres").exists());
+}
