@@ -1,5 +1,5 @@
-//! The shape of the house: which layer may speak of what, how large a room may be, and that the
-//! README, the licences and the templates keep to their rules.
+//! The shape of the house: which layer may speak of what, how large a room may be, and that
+//! licences, templates and styles keep to their rules.
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a failing test fails loudly")]
 
@@ -160,19 +160,6 @@ fn the_style_is_small_and_names_its_colours_in_one_place() {
             assert!(!text.contains(literal), "{} holds a colour: {literal}", name(&path));
         }
     }
-}
-
-#[test]
-fn the_readme_documents_every_variable_and_no_other() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let section = readme.split("\n## Configuration").nth(1).expect("a section about the configuration");
-    let section = section.split("\n## ").next().unwrap();
-    let mut documented: Vec<&str> =
-        section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
-    let mut read: Vec<&str> = coffer::config::VARIABLES.to_vec();
-    documented.sort_unstable();
-    read.sort_unstable();
-    assert_eq!(documented, read);
 }
 
 #[test]
