@@ -145,6 +145,13 @@ impl Passwords {
         Ok(verdict.await.map_err(Error::broken)?? && known)
     }
 
+    /// Whether a hash was made with another cost than new ones are: such a one takes another time
+    /// than that of an unknown login, until it is made anew.
+    pub fn is_outdated(&self, hash: &str) -> bool {
+        // "$2b$12$" and then salt and hash.
+        hash.get(..7) != self.dummy.get(..7)
+    }
+
     fn enqueue(&self, job: Job) -> Result<()> {
         self.jobs.try_send(job).map_err(|error| match error {
             TrySendError::Full(_) | TrySendError::Disconnected(_) => Error::Overloaded,
@@ -202,6 +209,8 @@ mod tests {
         bcrypt::verify("anything", &passwords.dummy).unwrap();
         assert!(!passwords.verify("anything at all".to_owned(), None).await.unwrap());
         let hash = passwords.hash("anything at all".to_owned()).await.unwrap();
+        assert!(!passwords.is_outdated(&hash));
+        assert!(passwords.is_outdated(&hash_here("anything at all", 5).unwrap()));
         assert!(passwords.verify("anything at all".to_owned(), Some(hash)).await.unwrap());
     }
 }

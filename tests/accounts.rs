@@ -4,7 +4,8 @@
 
 mod support;
 
-use coffer::domain::Role;
+use coffer::domain::{Login, Role};
+use coffer::repo::users;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use support::web::{PASSWORD, Web, browser, is, page, post, problem, send, sign_in, submit, texts, value};
@@ -106,6 +107,22 @@ async fn bodies_that_cannot_be_read_are_refused_in_our_words() {
     }
     assert_eq!(send_body("text/plain", "{}".to_owned()).await, is(415, "unsupported_media_type"));
     assert_eq!(send_body(json, " ".repeat(65 * 1024)).await, is(413, "too_large"));
+}
+
+#[actix_web::test]
+async fn a_hash_of_another_cost_is_made_anew_by_the_next_sign_in() {
+    let web = Web::start();
+    web.have_user_since("harriet", Role::User, 5);
+    let cost = || {
+        let login = Login::username("harriet").unwrap();
+        let (_, hash) = web.db.run_here(|conn| users::by_login(conn, &login)).unwrap().unwrap();
+        hash[4..6].to_owned()
+    };
+    let wrong = post(&web, "/api/v1/auth/login", json!({"login": "harriet", "password": "not this one"})).await;
+    assert_eq!((problem(wrong).await, cost().as_str()), (is(401, "invalid_credentials"), "05"));
+    sign_in(&web, "harriet").await;
+    assert_eq!(cost(), "04");
+    sign_in(&web, "harriet").await;
 }
 
 #[actix_web::test]

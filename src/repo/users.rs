@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use super::audit::{self, Act, Actor};
 use super::sessions;
-use crate::domain::{ExternalId, Login, Role, User};
+use crate::domain::{ExternalId, Login, Role, User, UserId};
 use crate::error::{Refusal, Result};
 use crate::schema::users;
 
@@ -85,6 +85,15 @@ pub fn by_login(conn: &mut PgConnection, login: &Login) -> Result<Option<(User, 
         Login::PhoneNumber(number) => query.filter(users::phone_number.eq(number)).first(conn),
     };
     Ok(found.optional()?)
+}
+
+/// Keeps a new hash of the password that a user has.
+///
+/// # Errors
+/// Only those of the database.
+pub fn rehash(conn: &mut PgConnection, id: UserId, password_hash: &str) -> Result<()> {
+    diesel::update(users::table.find(id)).set(users::password_hash.eq(password_hash)).execute(conn)?;
+    Ok(())
 }
 
 /// The user with this public name.

@@ -3,6 +3,7 @@
 
 use actix_session::{Session, SessionExt};
 use actix_web::dev::Payload;
+use actix_web::http::uri::PathAndQuery;
 use actix_web::http::{StatusCode, header};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use askama::Template;
@@ -38,6 +39,8 @@ pub struct Chrome {
     pub signed_in: Option<SignedIn>,
     /// The path of the page.
     pub path: String,
+    /// Where a form that only changes the looks leads back to: the page with its filters.
+    pub back: String,
     /// Where the static files are.
     pub static_base: String,
     /// The name of the request.
@@ -74,10 +77,18 @@ impl Chrome {
             flash: None,
             signed_in: visitor.map(SignedIn::from),
             path: req.path().to_owned(),
+            back: back(req),
             static_base: extract::data::<StaticFiles>(req)?.base().to_owned(),
             request_id: RequestId::current(req),
         })
     }
+}
+
+/// The page's own address; where it answers a form, a GET of it may not exist, so the start page.
+fn back(req: &HttpRequest) -> String {
+    let address = req.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+    let is_page = req.method().is_safe();
+    local_path(address).filter(|_| is_page).unwrap_or("/").to_owned()
 }
 
 impl Chrome {

@@ -108,8 +108,13 @@ impl Web {
 
     /// A user with [`PASSWORD`].
     pub fn have_user(&self, username: &str, role: Role) {
+        self.have_user_since(username, role, COST);
+    }
+
+    /// A user with [`PASSWORD`], hashed at a cost that may not be today's.
+    pub fn have_user_since(&self, username: &str, role: Role, cost: u32) {
         let login = Login::username(username).expect("a username");
-        let password_hash = hash_here(PASSWORD, COST).expect("a hash");
+        let password_hash = hash_here(PASSWORD, cost).expect("a hash");
         let new = NewUser { external_id: None, logins: vec![login], password_hash, role };
         self.db.run_here(|conn| users::register(conn, &new)).expect("a user");
     }

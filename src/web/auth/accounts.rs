@@ -73,8 +73,12 @@ pub async fn check_credentials(db: &Db, passwords: &Passwords, login: &str, pass
         Err(_) => None,
     };
     let (user, hash) = found.unzip();
-    match passwords.verify(password.to_owned(), hash).await? {
-        true => user.ok_or_else(|| Refusal::InvalidCredentials.into()),
-        false => Err(Refusal::InvalidCredentials.into()),
+    let outdated = hash.as_deref().is_some_and(|hash| passwords.is_outdated(hash));
+    let matches = passwords.verify(password.to_owned(), hash).await?;
+    let user = user.filter(|_| matches).ok_or(Refusal::InvalidCredentials)?;
+    if outdated {
+        let (id, password_hash) = (user.id, passwords.hash(password.to_owned()).await?);
+        db.run(move |conn| users::rehash(conn, id, &password_hash)).await?;
     }
+    Ok(user)
 }
