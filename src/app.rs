@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::rt::{System, SystemRunner};
 use base64::Engine;
@@ -24,6 +24,9 @@ use crate::postgres::{self, DataLock, Options, Server};
 use crate::repo::{self, Db, users};
 use crate::{seed, web};
 
+/// The exit code of a command that a signal ended, as shells have it for Ctrl-C.
+const INTERRUPTED: i32 = 130;
+
 /// Serves until a signal says stop: then takes no more requests, finishes those in flight, posts
 /// what is queued, stops the jobs, and last the database.
 ///
@@ -37,8 +40,8 @@ pub fn serve(config: &Config, with_demo: bool) -> Result<(), Fatal> {
     let listener = listen(config)?;
     let system = System::new();
     let signals = system.block_on(async { Signals::receive() });
-    let signals = signals.map_err(|error| Fatal::new(format!("cannot receive signals: {error}")))?;
-    let database = Attached::prepare(config, lock)?;
+    let signals = signals.map_err(|error| no_signals(&error))?;
+    let database = Attached::prepare(config, lock, OwnServer::default())?;
     let result = serve_on(listener, config, &database, with_demo, &system, signals);
     drop(database);
     result
@@ -55,6 +58,18 @@ impl Signals {
     fn receive() -> std::io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
+
+    /// Waits for either.
+    async fn heard(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+fn no_signals(error: &std::io::Error) -> Fatal {
+    Fatal::new(format!("cannot receive signals: {error}"))
 }
 
 fn serve_on(
@@ -95,10 +110,7 @@ async fn serve_until_told(
     let handle = server.handle();
     let serving = actix_web::rt::spawn(server);
     let _ = writeln!(std::io::stdout(), "{greeting}");
-    tokio::select! {
-        _ = signals.terminate.recv() => {}
-        _ = signals.interrupt.recv() => {}
-    }
+    signals.heard().await;
     tracing::info!("stopping: finishing what is in flight");
     handle.stop(true).await;
     serving.await.map_err(std::io::Error::other)?
@@ -192,9 +204,13 @@ pub struct Attached {
     conninfo: String,
     migrated: Vec<String>,
     /// The server goes before the lock on its folder.
-    server: Option<Server>,
+    server: OwnServer,
     lock: Option<DataLock>,
 }
+
+/// The server that this process runs, if it does. Held while it is being started, so that whoever
+/// is to stop it waits for that.
+type OwnServer = Arc<Mutex<Option<Server>>>;
 
 /// The database for a command that works beside a running Coffer: that one's, or one that is
 /// started for the command alone.
@@ -202,29 +218,52 @@ pub struct Attached {
 /// # Errors
 /// One line: the database cannot be found, started, reached or migrated.
 pub fn attach(config: &Config) -> Result<Attached, Fatal> {
+    let own = OwnServer::default();
     match config.database {
         Database::Embedded if !postgres::is_running(&config.data_dir) => {
-            Attached::prepare(config, Some(DataLock::acquire(&config.data_dir)?))
+            let lock = DataLock::acquire(&config.data_dir)?;
+            stop_when_told(Arc::clone(&own))?;
+            Attached::prepare(config, Some(lock), own)
         }
-        _ => Attached::prepare(config, None),
+        _ => Attached::prepare(config, None, own),
+    }
+}
+
+/// Lets a signal end this process only after the server that it runs, which would go on alone.
+fn stop_when_told(own: OwnServer) -> Result<(), Fatal> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| no_signals(&error))?;
+    let mut signals = runtime.block_on(async { Signals::receive() }).map_err(|error| no_signals(&error))?;
+    let wait = move || {
+        runtime.block_on(signals.heard());
+        stop(&own);
+        std::process::exit(INTERRUPTED)
+    };
+    std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map_err(|error| no_thread(&error))?;
+    Ok(())
+}
+
+fn stop(own: &OwnServer) {
+    if let Some(server) = own.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        server.stop();
     }
 }
 
 impl Attached {
     /// With the lock of the data folder: starts the server there, or takes over the one that a
     /// killed Coffer left.
-    fn prepare(config: &Config, lock: Option<DataLock>) -> Result<Self, Fatal> {
-        let server = match &lock {
-            Some(_) => Some(Server::start(&config.data_dir, Options::default())?),
-            None => None,
+    fn prepare(config: &Config, lock: Option<DataLock>, own: OwnServer) -> Result<Self, Fatal> {
+        let conninfo = match &config.database {
+            Database::External(conninfo) => conninfo.clone(),
+            Database::Embedded if lock.is_none() => postgres::conninfo_for(&config.data_dir)?,
+            Database::Embedded => {
+                let mut own = own.lock().unwrap_or_else(PoisonError::into_inner);
+                own.insert(Server::start(&config.data_dir, Options::default())?).conninfo().to_owned()
+            }
         };
-        let conninfo = match (&config.database, &server) {
-            (Database::External(conninfo), _) => conninfo.clone(),
-            (Database::Embedded, Some(server)) => server.conninfo().to_owned(),
-            (Database::Embedded, None) => postgres::conninfo_for(&config.data_dir)?,
-        };
-        let migrated = repo::migrate(&conninfo)?;
-        Ok(Self { conninfo, migrated, server, lock })
+        // The thread that waits for signals holds on to the server, so its drop would not come.
+        let migrated = repo::migrate(&conninfo).inspect_err(|_| stop(&own))?;
+        Ok(Self { conninfo, migrated, server: own, lock })
     }
 
     /// How libpq reaches it.
@@ -240,9 +279,7 @@ impl Attached {
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        if let Some(server) = self.server.take() {
-            server.stop();
-        }
+        stop(&self.server);
         drop(self.lock.take());
     }
 }

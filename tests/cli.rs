@@ -565,6 +565,17 @@ fn a_signal_in_the_middle_of_a_start_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_command_that_is_interrupted_takes_its_database_with_it() {
+    let installation = Installation::new();
+    let mut running = installation.start(&["migrate"]);
+    eventually("the server is being started", || installation.postmaster().is_some());
+    let server = installation.postmaster().unwrap();
+    running.signal(Signal::INT);
+    assert_eq!(running.exit(Duration::from_secs(30)).code(), Some(130));
+    assert!(test_kill_process(server).is_err(), "PostgreSQL runs on without Coffer");
+}
+
+#[test]
 fn the_readme_lists_every_variable() {
     let readme = fs::read_to_string("README.md").expect("README.md");
     let section = readme.split("\n## ").find(|section| section.starts_with("Configuration")).expect("## Configuration");
