@@ -21,6 +21,7 @@ use crate::jobs::Jobs;
 use crate::ledger::{Clock, Ledger, Settings};
 use crate::passwords::Passwords;
 use crate::postgres::{self, DataLock, Options, Server};
+use crate::repo::doorkeeper::Doorkeeper;
 use crate::repo::{self, Db, users};
 use crate::{seed, web};
 
@@ -87,6 +88,7 @@ fn serve_on(
     let jobs = Jobs::start(&db, &clock);
     let parts = web::Parts {
         db,
+        doorkeeper: Doorkeeper::start(database.conninfo()).map_err(|error| no_thread(&error))?,
         ledger: Arc::clone(&ledger),
         passwords: Arc::new(Passwords::start(config.bcrypt_cost).map_err(|error| no_thread(&error))?),
         secret: secret_key(config)?,

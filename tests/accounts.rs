@@ -6,8 +6,12 @@ mod support;
 
 use coffer::domain::{Login, Role};
 use coffer::repo::users;
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
+use futures::future::join_all;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
+use support::api::count_in;
 use support::web::{PASSWORD, Web, browser, is, page, post, problem, send, sign_in, submit, texts, value};
 
 async fn me(web: &Web, tokens: &Value) -> Response {
@@ -184,7 +188,7 @@ async fn of_many_simultaneous_refreshes_one_succeeds_and_the_session_ends() {
     web.have_user("leo", Role::User);
     let tokens = sign_in(&web, "leo").await;
     let body = json!({"refresh_token": tokens["refresh_token"]});
-    let answers = futures::future::join_all((0..8).map(|_| post(&web, "/api/v1/auth/refresh", body.clone()))).await;
+    let answers = join_all((0..8).map(|_| post(&web, "/api/v1/auth/refresh", body.clone()))).await;
     assert_eq!(answers.iter().filter(|answer| answer.status() == 200).count(), 1);
     assert_eq!(me(&web, &tokens).await.status(), 401);
 }
@@ -308,4 +312,60 @@ async fn the_api_takes_no_cookie_and_the_pages_take_no_token() {
     assert_eq!(send(browser.get(web.url("/api/v1/me"))).await.status(), 401);
     let token = sign_in(&web, "tina").await["access_token"].as_str().unwrap().to_owned();
     assert_eq!(send(Client::new().get(web.url("/")).bearer_auth(token)).await.status(), 200, "the landing page");
+}
+
+#[actix_web::test]
+async fn a_lost_connection_hides_nobodys_session() {
+    let web = Web::start();
+    web.have_user("vera", Role::User);
+    let tokens = sign_in(&web, "vera").await;
+    assert_eq!(me(&web, &tokens).await.status(), 200);
+    let others = "select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and application_name = 'coffer' and pid <> pg_backend_pid()";
+    web.db.run_here(|conn| Ok(conn.batch_execute(others)?)).unwrap();
+    assert_eq!(me(&web, &tokens).await.status(), 200);
+}
+
+#[actix_web::test]
+async fn each_of_many_requests_at_once_learns_who_it_is_from_and_the_end_of_a_session_bites_at_once() {
+    let web = Web::start();
+    let mut all = Vec::new();
+    for name in ["vera", "walt", "yuri"] {
+        web.have_user(name, Role::User);
+        all.push((name, sign_in(&web, name).await));
+    }
+    let ended = "update sessions set ended_at = now()
+        where user_id = (select id from users where username = 'walt')";
+    web.db.run_here(|conn| Ok(conn.batch_execute(ended)?)).unwrap();
+    let asked = all.iter().cycle().take(90);
+    let answers = join_all(asked.map(async |(name, tokens)| (*name, me(&web, tokens).await))).await;
+    for (name, answer) in answers {
+        if name == "walt" {
+            assert_eq!(problem(answer).await, is(401, "unauthenticated"));
+        } else {
+            assert_eq!(answer.json::<Value>().await.unwrap()["username"], name);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn the_use_of_a_session_is_noted_and_nobody_waits_for_whoever_changes_the_row() {
+    let web = Web::start();
+    web.have_user("vera", Role::User);
+    let tokens = sign_in(&web, "vera").await;
+    let noted = || count_in(&web, "sessions where last_used_at > created_at + interval '1 minute'");
+    assert_eq!(me(&web, &tokens).await.status(), 200);
+    web.wait_seconds(61);
+    let mut holder = PgConnection::establish(web.conninfo()).unwrap();
+    holder.batch_execute("begin; select from sessions for update").unwrap();
+    for _ in 0..2 {
+        assert_eq!(me(&web, &tokens).await.status(), 200);
+    }
+    assert_eq!(noted(), 0);
+    holder.batch_execute("rollback").unwrap();
+    for _ in 0..2 {
+        assert_eq!(me(&web, &tokens).await.status(), 200);
+    }
+    // The second was answered after the first had been noted.
+    assert_eq!(noted(), 1);
 }

@@ -248,20 +248,13 @@ impl Poster {
     }
 }
 
-/// A connection for posting. All that a batch does is look rows up by key, so plans that read whole
-/// tables are never right, although a planner that has seen only an empty table may think so. A
-/// batch never pauses, and where its connection is lost without the server's knowledge, its locks
-/// must go before the patience of the next try is at its end.
+/// A connection for posting. A batch never pauses, and where its connection is lost without the
+/// server's knowledge, its locks must go before the patience of the next try is at its end.
 fn connect(conninfo: &str) -> std::result::Result<PgConnection, Failure> {
     let failed =
         |error: &dyn std::fmt::Display| Failure::Database(DieselError::QueryBuilderError(repo::one_line(error).into()));
-    let mut conn = repo::connect(conninfo).map_err(|error| failed(&error))?;
-    conn.batch_execute(
-        "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; \
-         set plan_cache_mode = force_generic_plan; set jit = off; \
-         set idle_in_transaction_session_timeout = 3000",
-    )
-    .map_err(|error| failed(&error))?;
+    let mut conn = repo::connect_for_keys(conninfo).map_err(|error| failed(&error))?;
+    conn.batch_execute("set idle_in_transaction_session_timeout = 3000").map_err(|error| failed(&error))?;
     Ok(conn)
 }
 

@@ -3,6 +3,7 @@
 
 pub mod assets;
 pub mod audit;
+pub mod doorkeeper;
 pub mod keys;
 pub mod locks;
 mod page;
@@ -46,6 +47,22 @@ const TIME_OUTS: &str = "set statement_timeout = 5000; set lock_timeout = 2000; 
 pub fn connect(conninfo: &str) -> diesel::ConnectionResult<PgConnection> {
     let mut conn = PgConnection::establish(conninfo)?;
     conn.batch_execute(TIME_OUTS).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+    Ok(conn)
+}
+
+/// Opens a connection for a thread that looks rows up by key and does nothing else. Plans that read
+/// whole tables are never right for that, although a planner that has seen only an empty table may
+/// think so.
+///
+/// # Errors
+/// As [`connect`].
+pub fn connect_for_keys(conninfo: &str) -> diesel::ConnectionResult<PgConnection> {
+    let mut conn = connect(conninfo)?;
+    conn.batch_execute(
+        "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; \
+         set plan_cache_mode = force_generic_plan; set jit = off",
+    )
+    .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
 }
 

@@ -3,9 +3,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Array, Timestamptz, Uuid};
 
 use crate::domain::{SessionId, User, UserId};
 use crate::error::{Error, Refusal, Result};
+use crate::repo::statement::statement;
 use crate::schema::{sessions, users};
 
 /// How long a session of either kind lasts, in days, from its sign-in.
@@ -27,7 +29,8 @@ pub enum SessionKind {
 }
 
 impl SessionKind {
-    fn as_str(self) -> &'static str {
+    /// The word for it in the table.
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Browser => "browser",
             Self::Api => "api",
@@ -69,33 +72,55 @@ pub fn open(conn: &mut PgConnection, new: &NewSession, now: DateTime<Utc>) -> Re
     Ok(id)
 }
 
-/// The user of a living session; notes the use, at most once a minute.
+/// A session that is alive, and its user.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = sessions)]
+pub struct Living {
+    /// The session.
+    pub id: SessionId,
+    /// The door that it opens, as the table spells it.
+    pub kind: String,
+    /// When it was used last, a minute more or less.
+    pub last_used_at: DateTime<Utc>,
+    /// Whose it is.
+    #[diesel(embed)]
+    pub user: User,
+}
+
+/// Those of the sessions that have neither ended nor expired, with their users.
 ///
 /// # Errors
 /// Only those of the database.
-pub fn find_with_user(
-    conn: &mut PgConnection,
-    id: SessionId,
-    kind: SessionKind,
-    now: DateTime<Utc>,
-) -> Result<Option<User>> {
-    let found: Option<(User, DateTime<Utc>)> = sessions::table
+pub fn living(conn: &mut PgConnection, ids: &[SessionId], now: DateTime<Utc>) -> Result<Vec<Living>> {
+    Ok(sessions::table
         .inner_join(users::table)
-        .filter(sessions::id.eq(id))
-        .filter(sessions::kind.eq(kind.as_str()))
+        .filter(sessions::id.eq_any(ids))
         .filter(sessions::ended_at.is_null())
         .filter(sessions::expires_at.gt(now))
-        .select((User::as_select(), sessions::last_used_at))
-        .first(conn)
-        .optional()?;
-    let Some((user, last_used_at)) = found else { return Ok(None) };
+        .select(Living::as_select())
+        .load(conn)?)
+}
+
+/// Notes the use of sessions, of each at most once a minute. Waits for nobody: a session that is
+/// being changed was seen used elsewhere, or ends.
+///
+/// # Errors
+/// Only those of the database.
+pub fn note_use(conn: &mut PgConnection, used: &[Living], now: DateTime<Utc>) -> Result<()> {
     let stale = now - TimeDelta::seconds(TOUCH_SECONDS);
-    if last_used_at < stale {
-        diesel::update(sessions::table.filter(sessions::id.eq(id)).filter(sessions::last_used_at.lt(stale)))
-            .set(sessions::last_used_at.eq(now))
-            .execute(conn)?;
+    let ids: Vec<SessionId> = used.iter().filter(|used| used.last_used_at < stale).map(|used| used.id).collect();
+    if ids.is_empty() {
+        return Ok(());
     }
-    Ok(Some(user))
+    statement::<()>(
+        "update sessions set last_used_at = $ where id in (
+             select id from sessions where id = any($) and last_used_at < $ for update skip locked)",
+    )
+    .bind::<Timestamptz, _>(now)
+    .bind::<Array<Uuid>, _>(ids)
+    .bind::<Timestamptz, _>(stale)
+    .execute(conn)?;
+    Ok(())
 }
 
 /// Exchanges the refresh token number `generation` for the next one; gives the session's user and

@@ -31,6 +31,7 @@ use crate::error::Error;
 use crate::jobs::Runs;
 use crate::ledger::{Clock, Ledger};
 use crate::passwords::Passwords;
+use crate::repo::doorkeeper::Doorkeeper;
 use crate::repo::{Db, sessions};
 use auth::Keys;
 use static_files::StaticFiles;
@@ -133,6 +134,8 @@ routes! {
 pub struct Parts {
     /// The database.
     pub db: Db,
+    /// The thread that looks up who is asking.
+    pub doorkeeper: Doorkeeper,
     /// The one path that moves value.
     pub ledger: Arc<Ledger>,
     /// The threads that hash passwords.
@@ -171,11 +174,13 @@ pub fn serve(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
     let site = Data::new(Site { public_url: parts.public_url, started: Instant::now() });
     let files = Data::new(StaticFiles::load());
     let (db, clock, jobs) = (Data::new(parts.db), Data::new(parts.clock), Data::new(parts.jobs));
+    let doorkeeper = Data::new(parts.doorkeeper);
     let (ledger, passwords) = (Data::from(parts.ledger), Data::from(parts.passwords));
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
     let server = HttpServer::new(move || {
         App::new()
             .app_data(db.clone())
+            .app_data(doorkeeper.clone())
             .app_data(ledger.clone())
             .app_data(passwords.clone())
             .app_data(keys.clone())

@@ -13,6 +13,7 @@ use coffer::domain::{Login, Role};
 use coffer::jobs::Jobs;
 use coffer::ledger::{Clock, Ledger, Settings};
 use coffer::passwords::{Passwords, hash_here};
+use coffer::repo::doorkeeper::Doorkeeper;
 use coffer::repo::users::NewUser;
 use coffer::repo::{Db, users};
 use coffer::web::{self, Parts};
@@ -66,6 +67,7 @@ impl Web {
         let jobs = Jobs::start(&db, &clock);
         let parts = Parts {
             db: db.clone(),
+            doorkeeper: Doorkeeper::start(&database.url).expect("threads"),
             ledger: Arc::clone(&ledger),
             passwords: Arc::new(Passwords::start(COST).expect("threads")),
             secret: SECRET.to_owned(),
@@ -90,6 +92,11 @@ impl Web {
     /// The whole address of a path.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.address)
+    }
+
+    /// How its database is reached.
+    pub fn conninfo(&self) -> &str {
+        &self.database.url
     }
 
     /// Moves the application's clock ahead.

@@ -1,5 +1,5 @@
 //! Who is asking. The API is opened by an `Authorization` header only, the pages by the cookie
-//! only; the session's row is looked up on every request, once.
+//! only; the session's row is looked up on every request, once, by the [`Doorkeeper`].
 
 mod accounts;
 mod form;
@@ -12,7 +12,6 @@ use std::rc::Rc;
 use actix_session::{Session, SessionExt};
 use actix_web::dev::Payload;
 use actix_web::http::header;
-use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use tokio::sync::OnceCell;
 
@@ -24,9 +23,9 @@ use super::extract::{self, Client, Door};
 use super::middleware::RequestId;
 use crate::domain::{Role, SessionId, User};
 use crate::error::{Error, Result};
-use crate::repo::Db;
 use crate::repo::audit::Actor;
-use crate::repo::sessions::{self, SessionKind};
+use crate::repo::doorkeeper::Doorkeeper;
+use crate::repo::sessions::SessionKind;
 
 /// The cookie's name for the session's id.
 const SESSION: &str = "session";
@@ -155,9 +154,7 @@ async fn by_cookie(req: &HttpRequest) -> Result<Option<CurrentUser>> {
 }
 
 async fn find(req: &HttpRequest, id: SessionId, kind: SessionKind) -> Result<Option<CurrentUser>> {
-    let now = extract::now(req)?;
-    let db: Data<Db> = extract::data(req)?;
-    let user = db.run(move |conn| sessions::find_with_user(conn, id, kind, now)).await?;
+    let user = extract::data::<Doorkeeper>(req)?.find(id, kind, extract::now(req)?).await?;
     Ok(user.map(|user| CurrentUser { user, session: id }))
 }
 
