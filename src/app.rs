@@ -5,7 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::rt::{System, SystemRunner};
@@ -23,7 +23,8 @@ use crate::passwords::Passwords;
 use crate::postgres::{self, DataLock, Options, Server};
 use crate::repo::doorkeeper::Doorkeeper;
 use crate::repo::{self, Db, users};
-use crate::{seed, web};
+use crate::seed::{self, Existing};
+use crate::web;
 
 /// The exit code of a command that a signal ended, as shells have it for Ctrl-C.
 const INTERRUPTED: i32 = 130;
@@ -81,6 +82,7 @@ fn serve_on(
     system: &SystemRunner,
     signals: Signals,
 ) -> Result<(), Fatal> {
+    let secret = secret_key(config)?;
     let greeting = greeting(config, database, with_demo)?;
     let clock = clock();
     let db = Db::new(database.conninfo(), config.database_pool_size);
@@ -91,12 +93,13 @@ fn serve_on(
         doorkeeper: Doorkeeper::start(database.conninfo()).map_err(|error| no_thread(&error))?,
         ledger: Arc::clone(&ledger),
         passwords: Arc::new(Passwords::start(config.bcrypt_cost).map_err(|error| no_thread(&error))?),
-        secret: secret_key(config)?,
+        secret,
         clock,
         public_url: config.public_url.clone(),
         jobs: jobs.runs(),
     };
-    let served = system.block_on(serve_until_told(listener, parts, &greeting, signals));
+    let say = || say(&greeting, config);
+    let served = system.block_on(serve_until_told(listener, parts, say, signals));
     ledger.stop();
     drop(jobs);
     served.map_err(|error| Fatal::new(format!("the server failed: {error}")))
@@ -105,13 +108,15 @@ fn serve_on(
 async fn serve_until_told(
     listener: TcpListener,
     parts: web::Parts,
-    greeting: &str,
+    say: impl FnOnce() -> std::io::Result<()>,
     mut signals: Signals,
 ) -> std::io::Result<()> {
     let server = web::serve(listener, parts)?;
     let handle = server.handle();
     let serving = actix_web::rt::spawn(server);
-    let _ = writeln!(std::io::stdout(), "{greeting}");
+    if let Err(error) = say() {
+        tracing::warn!(%error, "nobody could be told that Coffer is ready");
+    }
     signals.heard().await;
     tracing::info!("stopping: finishing what is in flight");
     handle.stop(true).await;
@@ -157,19 +162,39 @@ fn listen(config: &Config) -> Result<TcpListener, Fatal> {
     })
 }
 
-/// What the terminal says when all is ready: the address, and how to sign in.
+/// What the terminal says when all is ready: the address, and how to sign in. Puts the demo data
+/// into a new embedded database.
 fn greeting(config: &Config, database: &Attached, with_demo: bool) -> Result<String, Fatal> {
     let mut conn = repo::connect(database.conninfo())
         .map_err(|error| Fatal::new(format!("cannot reach the database: {}", repo::one_line(&error))))?;
-    let is_new = users::count(&mut conn).map_err(|error| refused(&error))? == 0;
-    let how = if is_new && with_demo && config.database == Database::Embedded {
-        seed::demo(database.conninfo(), config)?.to_string()
+    let first = config.database == Database::Embedded && !first_start_is_over(config).exists();
+    let how = if first && with_demo && seed::is_untouched(&mut conn).map_err(|error| refused(&error))? {
+        seed::demo(database.conninfo(), config, Existing::Reset)?.to_string()
     } else if users::has_admin(&mut conn).map_err(|error| refused(&error))? {
         "Sign in with your account.".to_owned()
     } else {
-        "There is no admin yet. Create one: coffer admin create --username NAME --password-stdin".to_owned()
+        let program = std::env::current_exe().unwrap_or_else(|_| "coffer".into());
+        format!(
+            "There is no admin yet. Create one:\n  echo 'a long pass phrase' | {} admin create --username NAME \
+             --password-stdin",
+            program.display()
+        )
     };
     Ok(format!("Coffer is ready at {}\n{how}", config.public_url))
+}
+
+/// Says the greeting, and remembers in the data folder that it was said: a first start that ends
+/// before this begins anew, since nobody has seen its passwords.
+fn say(greeting: &str, config: &Config) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{greeting}")?;
+    match config.database {
+        Database::Embedded => fs::write(first_start_is_over(config), ""),
+        Database::External(_) => Ok(()),
+    }
+}
+
+fn first_start_is_over(config: &Config) -> PathBuf {
+    config.data_dir.join("first-start-is-over")
 }
 
 /// The configured secret, or the one that is made once and kept in the data folder.

@@ -106,7 +106,7 @@ fn migrate(config: &Config) -> Result<ExitCode, Fatal> {
 
 fn seed_demo(config: &Config) -> Result<ExitCode, Fatal> {
     let attached = app::attach(config)?;
-    let seeded = seed::demo(attached.conninfo(), config)?;
+    let seeded = seed::demo(attached.conninfo(), config, seed::Existing::Keep)?;
     say(&seeded.to_string());
     Ok(ExitCode::SUCCESS)
 }

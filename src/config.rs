@@ -123,7 +123,10 @@ impl Config {
                 "SECRET_KEY must be set where DATABASE_URL is; `openssl rand -base64 48` makes a good one",
             ));
         }
-        let public_url = set("PUBLIC_URL").unwrap_or_else(|| format!("http://{bind}"));
+        let public_url = set("PUBLIC_URL").unwrap_or_else(|| match bind.ip().is_unspecified() {
+            true => format!("http://localhost:{}", bind.port()),
+            false => format!("http://{bind}"),
+        });
         let host = public_url.strip_prefix("http://").or_else(|| public_url.strip_prefix("https://"));
         if host.is_none_or(|host| host.is_empty() || host.starts_with('/')) {
             return Err(bad("PUBLIC_URL", "an address such as https://wallet.example.org"));
@@ -137,7 +140,7 @@ impl Config {
             public_url: public_url.trim_end_matches('/').to_owned(),
             data_dir: set("DATA_DIR").unwrap_or_else(|| "./data".to_owned()).into(),
             database,
-            database_pool_size: number(&set, "DATABASE_POOL_SIZE", 8, 2, 64)?,
+            database_pool_size: number(&set, "DATABASE_POOL_SIZE", 8, 4, 64)?,
             secret_key,
             log_format,
             log_level,

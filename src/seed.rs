@@ -79,20 +79,46 @@ impl fmt::Display for Seeded {
     }
 }
 
+/// What becomes of the passwords of demo users who are there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// They stay: somebody knows them.
+    Keep,
+    /// They are set anew: a first start was cut off before anybody saw them.
+    Reset,
+}
+
+/// Whether there is nobody in the database but users of the demo data, if anybody: then no start
+/// has come to its end.
+///
+/// # Errors
+/// The database's.
+pub fn is_untouched(conn: &mut PgConnection) -> Result<bool> {
+    let demo = USERS.iter().map(|(name, _)| users::by_external_id(conn, name)).collect::<Result<Vec<_>>>()?;
+    let there = i64::try_from(demo.into_iter().flatten().count()).unwrap_or_default();
+    Ok(users::count(conn)? == there)
+}
+
 /// Puts the demo data into a migrated database, as far as it is not there.
 ///
 /// # Errors
 /// One line: the database or the ledger refused.
-pub fn demo(conninfo: &str, config: &Config) -> std::result::Result<Seeded, Fatal> {
+pub fn demo(conninfo: &str, config: &Config, existing: Existing) -> std::result::Result<Seeded, Fatal> {
     let mut conn = repo::connect(conninfo)
         .map_err(|error| Fatal::new(format!("cannot reach the database: {}", repo::one_line(&error))))?;
     let (ledger, clock) = ledger_for_command(conninfo, config)?;
-    let seeded = seed(&mut conn, &ledger, config, clock());
+    let seeded = seed(&mut conn, &ledger, config, existing, clock());
     ledger.stop();
     seeded.map_err(|error| Fatal::new(format!("cannot put in the demo data: {}", refused(&error))))
 }
 
-fn seed(conn: &mut PgConnection, ledger: &Ledger, config: &Config, now: DateTime<Utc>) -> Result<Seeded> {
+fn seed(
+    conn: &mut PgConnection,
+    ledger: &Ledger,
+    config: &Config,
+    existing: Existing,
+    now: DateTime<Utc>,
+) -> Result<Seeded> {
     for (code, name, scale, transferable) in ASSET_TYPES {
         let asset_type = AssetType {
             code: AssetTypeCode::parse(code)?,
@@ -104,7 +130,7 @@ fn seed(conn: &mut PgConnection, ledger: &Ledger, config: &Config, now: DateTime
         };
         wallets::ensure_asset_type(conn, &asset_type)?;
     }
-    let (ids, passwords) = ensure_users(conn, config)?;
+    let (ids, passwords) = ensure_users(conn, config, existing)?;
     let id_of = |name: &str| ids.iter().find(|(known, _)| *known == name).map(|(_, id)| *id).ok_or(Error::NotFound);
     let admin = id_of("admin")?;
     for (number, (user, asset_type, amount)) in (1..).zip(BALANCES) {
@@ -128,26 +154,32 @@ fn invalid(error: FieldError) -> Error {
 
 type Passwords = Vec<(&'static str, String)>;
 
-fn ensure_users(conn: &mut PgConnection, config: &Config) -> Result<(Vec<(&'static str, UserId)>, Passwords)> {
-    let (mut ids, mut created) = (Vec::new(), Vec::new());
+fn ensure_users(
+    conn: &mut PgConnection,
+    config: &Config,
+    existing: Existing,
+) -> Result<(Vec<(&'static str, UserId)>, Passwords)> {
+    let (mut ids, mut passwords) = (Vec::new(), Vec::new());
     for (name, role) in USERS {
-        let user = match users::by_external_id(conn, name)? {
-            Some(user) => user,
+        let user = users::by_external_id(conn, name)?;
+        if let Some(user) = user.as_ref().filter(|_| existing == Existing::Keep) {
+            ids.push((name, user.id));
+            continue;
+        }
+        let password = config.demo_password.clone().map_or_else(random_password, Ok)?;
+        let password_hash = passwords::hash_here(&password, config.bcrypt_cost)?;
+        let id = match user {
+            Some(user) => users::set_password(conn, user.id, &password_hash).map(|()| user.id)?,
             None => {
-                let password = config.demo_password.clone().map_or_else(random_password, Ok)?;
-                let new = NewUser {
-                    external_id: Some(ExternalId::parse(name).map_err(invalid)?),
-                    logins: vec![Login::username(name).map_err(invalid)?],
-                    password_hash: passwords::hash_here(&password, config.bcrypt_cost)?,
-                    role,
-                };
-                created.push((name, password));
-                users::register(conn, &new)?
+                let external_id = Some(ExternalId::parse(name).map_err(invalid)?);
+                let logins = vec![Login::username(name).map_err(invalid)?];
+                users::register(conn, &NewUser { external_id, logins, password_hash, role })?.id
             }
         };
-        ids.push((name, user.id));
+        passwords.push((name, password));
+        ids.push((name, id));
     }
-    Ok((ids, created))
+    Ok((ids, passwords))
 }
 
 /// 16 letters and digits, 80 random bits.

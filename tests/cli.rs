@@ -564,6 +564,28 @@ fn a_signal_in_the_middle_of_a_start_leaves_nothing_behind() {
     assert!(test_kill_process(server).is_err(), "PostgreSQL runs on without Coffer");
 }
 
+#[actix_web::test]
+async fn a_first_start_that_was_cut_off_is_made_up_for_by_the_next() {
+    let installation = Installation::new();
+    assert_eq!(installation.run(&["migrate"]).code, Some(0));
+    // What a start leaves that is killed while it puts the demo data in: a user with a password
+    // that nobody has seen.
+    let cut_off =
+        "insert into users (external_id, username, password_hash, role) values ('admin', 'admin', '', 'admin')";
+    let program = installation.serve(&["serve", "--no-demo"]);
+    installation.connect().batch_execute(cut_off).unwrap();
+    program.kill();
+    fs::remove_file(installation.data().join("first-start-is-over")).unwrap();
+
+    let running = installation.serve(&[]);
+    let passwords = shown_passwords(&running.greeting());
+    is_demo(&installation, &passwords).await;
+    running.stop();
+    let running = installation.serve(&[]);
+    assert!(shown_passwords(&running.greeting()).is_empty());
+    running.stop();
+}
+
 #[test]
 fn a_command_that_is_interrupted_takes_its_database_with_it() {
     let installation = Installation::new();

@@ -18,39 +18,51 @@ create table entries (
 
 -- One look at all that a statement inserts, instead of foreign keys and row triggers (which halve
 -- the throughput). It holds that
---   * the entries of a transaction come in one statement, are the two that the transaction names,
---     and sum to zero: so none can join later, since its key would be taken;
---   * every wallet exists, is of the transaction's asset type, and stands where its newest entry
---     says.
+--   * the entries of a transaction come in one statement, in the database transaction that inserted
+--     it (its xmin), are the two that it names, and sum to zero: so none can join later;
+--   * every wallet exists, is of the transaction's asset type, and stands where the newest of these
+--     entries says, which follow on each other.
 create function check_inserted_entries() returns trigger language plpgsql as $$
 declare
     broken record;
 begin
     select e.transaction_id, count(*) <> 2 or sum(e.amount) <> 0 as unbalanced,
-           not bool_and(t.id is not null and e.created_at = t.created_at and (
+           not bool_and(t.id is not null and t.xmin = pg_current_xact_id()::xid and e.created_at = t.created_at and (
                (e.wallet_id = t.debit_wallet_id and e.version = t.debit_version and e.amount = -t.amount)
                or (e.wallet_id = t.credit_wallet_id and e.version = t.credit_version and e.amount = t.amount)
            )) as unnamed
     into broken
     from inserted_entries e
     left join transactions t on t.id = e.transaction_id
-    left join wallets w on w.id = e.wallet_id
     group by e.transaction_id
     having count(*) <> 2
         or sum(e.amount) <> 0
         or not bool_and(
-            t.id is not null and e.created_at = t.created_at and (
+            t.id is not null and t.xmin = pg_current_xact_id()::xid and e.created_at = t.created_at and (
                 (e.wallet_id = t.debit_wallet_id and e.version = t.debit_version and e.amount = -t.amount)
                 or (e.wallet_id = t.credit_wallet_id and e.version = t.credit_version and e.amount = t.amount)
-            )
-            and w.id is not null and w.asset_type = t.asset_type and (
-                w.version > e.version
-                or (w.version = e.version and w.balance = e.balance_after and w.credit_total = e.credit_total)
             )
         )
     limit 1;
     if not found then
-        return null;
+        -- Per wallet: its newest entries, without a gap, up to where it stands now.
+        select min(e.transaction_id::text) as transaction_id, false as unbalanced, false as unnamed
+        into broken
+        from inserted_entries e
+        left join transactions t on t.id = e.transaction_id
+        left join wallets w on w.id = e.wallet_id
+        group by e.wallet_id, w.version
+        having w.version is null
+            or max(e.version) <> w.version
+            or count(*) <> max(e.version) - min(e.version) + 1
+            or not bool_and(
+                w.asset_type = t.asset_type
+                and (e.version < w.version or (w.balance = e.balance_after and w.credit_total = e.credit_total))
+            )
+        limit 1;
+        if not found then
+            return null;
+        end if;
     end if;
     if broken.unbalanced then
         raise exception 'the entries of transaction % must be two that sum to zero', broken.transaction_id

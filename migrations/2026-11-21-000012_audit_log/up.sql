@@ -15,6 +15,7 @@ create table audit_log (
 );
 
 create index audit_log_target_index on audit_log (target, id desc);
+create index audit_log_actor_id_index on audit_log (actor_id, id desc);
 
 create trigger audit_log_refuse_change before update or delete or truncate on audit_log
     for each statement execute function refuse_change();

@@ -52,8 +52,11 @@ begin
     ) line;
 
     if array_position(types, 'claim') is not null then
-        update assets set status = 'claimed', version = version + 1
-        where id = any (claimed_assets) and status = 'available';
+        -- Joined, so that each is looked up by its key: an array in the condition is tested on every
+        -- available asset.
+        update assets a set status = 'claimed', version = version + 1
+        from unnest(claimed_assets) n (id)
+        where a.id = n.id and a.status = 'available';
         get diagnostics written = row_count;
         if written <> (select count(asset) from unnest(claimed_assets) asset) then
             raise exception 'an asset has been taken' using errcode = 'serialization_failure';

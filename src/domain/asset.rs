@@ -148,7 +148,7 @@ pub struct Asset {
     pub created_at: DateTime<Utc>,
 }
 
-/// The secret that redeems one asset: 13 letters and digits without look-alikes, 65 random bits.
+/// What redeems one asset, for whoever types it: 13 letters and digits without look-alikes, 65 random bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VoucherCode(String);
 

@@ -38,7 +38,7 @@ macro_rules! text_enum {
             fn from_str(word: &str) -> Result<Self, String> {
                 match word {
                     $($word => Ok(Self::$variant),)+
-                    _ => Err(concat!("Must be one of:", $(" ", $word),+, ".").to_owned()),
+                    _ => Err(format!("must be one of {}", [$($word),+].join(", "))),
                 }
             }
         }

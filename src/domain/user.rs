@@ -146,17 +146,21 @@ impl Login {
 pub struct ExternalId(Cow<'static, str>);
 
 impl ExternalId {
-    /// Reads an external id: 3 to 64 letters, digits, `_`, `.` or `-`, in lower case. `me` stands
-    /// for the caller, so nobody can have it as a name; it is too short anyway.
+    /// Names that would pass for somebody else; `me`, which stands for the caller, is too short.
+    const RESERVED: [&str; 5] = ["treasury", "coffer", "system", "support", "nobody"];
+
+    /// Reads an external id: 3 to 64 letters, digits, `_`, `.` or `-`, in lower case, among them a
+    /// letter or digit.
     ///
     /// # Errors
     /// A field error for `external_id`.
     pub fn parse(text: &str) -> Result<Self, FieldError> {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_.-".contains(&byte);
-        if !(3..=64).contains(&text.len()) || !text.bytes().all(allowed) {
+        let named = text.bytes().any(|byte| byte.is_ascii_alphanumeric()) && !Self::RESERVED.contains(&text);
+        if !(3..=64).contains(&text.len()) || !text.bytes().all(allowed) || !named {
             return Err(FieldError::new(
                 "external_id",
-                "Use 3 to 64 lower-case letters, digits, dots, dashes or underscores.",
+                "Choose another name of 3 to 64 lower-case letters, digits, dots, dashes or underscores.",
             ));
         }
         Ok(Self(Cow::Owned(text.to_owned())))

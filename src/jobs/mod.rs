@@ -129,7 +129,7 @@ fn expire(db: &Db, now: DateTime<Utc>) -> Result<()> {
     repeat(|| db.run_here(|conn| repo::assets::expire_due(conn, now, ROWS_AT_ONCE)))
 }
 
-/// Forgets idempotency keys after a day, and sessions a month after their end.
+/// Forgets idempotency keys after a day, and sessions a month after they ended or expired.
 fn clean_up(db: &Db, now: DateTime<Utc>) -> Result<()> {
     repeat(|| db.run_here(|conn| repo::keys::forget_old(conn, now, ROWS_AT_ONCE)))?;
     repeat(|| db.run_here(|conn| repo::sessions::forget_old(conn, now, ROWS_AT_ONCE)))

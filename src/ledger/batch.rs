@@ -1,4 +1,5 @@
-//! One batch is one database transaction: read the keys, lock, decide, write, commit.
+//! One batch is one database transaction: lock, read the keys, decide, write, commit. The keys are
+//! read under the locks, so that a request is not refused for what its own copy elsewhere has done.
 //!
 //! The lock order, written once and kept by every batch of every instance, so that batches cannot
 //! deadlock: assets by ascending id, users' wallets by ascending id, and last the treasury's
@@ -37,6 +38,10 @@ impl From<DieselError> for Failure {
         use diesel::result::DatabaseErrorKind::{SerializationFailure, UniqueViolation};
         match error {
             DieselError::DatabaseError(UniqueViolation | SerializationFailure, _) => Self::Conflict,
+            // Diesel does not tell SQLSTATE 40P01; no two batches deadlock, but SQL from elsewhere may.
+            DieselError::DatabaseError(_, ref information) if information.message().contains("deadlock detected") => {
+                Self::Conflict
+            }
             error => Self::Database(error),
         }
     }

@@ -26,6 +26,9 @@ pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 /// How long a batch is tried again before its commands are given up, in all.
 const PATIENCE: Duration = Duration::from_secs(8);
 
+/// How long a handler waits for its outcome, since a server that hangs keeps no time-out of its own.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
+
 /// How often a batch may be in another's way before it is no accident.
 const MOST_CONFLICTS: u32 = 10;
 
@@ -84,7 +87,8 @@ impl Ledger {
     pub async fn submit(&self, command: Command) -> Result<Outcome> {
         let (answer, outcome) = oneshot::channel();
         self.enqueue(Request { command, answer })?;
-        outcome.await.unwrap_or(Err(Error::CommitUnknown))
+        let outcome = tokio::time::timeout(LONGEST_WAIT, outcome).await;
+        outcome.ok().and_then(std::result::Result::ok).unwrap_or(Err(Error::CommitUnknown))
     }
 
     /// As [`Ledger::submit`], for a thread that may block.

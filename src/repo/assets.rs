@@ -1,6 +1,6 @@
 //! Claimable credits: who sees which, how they come into the world, and how they run out.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, Numeric, Text, Timestamptz};
@@ -116,7 +116,9 @@ pub fn page(
             }
         },
     };
-    rows.sort_by_key(|view| std::cmp::Reverse(view.asset.id));
+    // One that was claimed between the two queries is in both; it is shown claimed.
+    rows.sort_by_key(|view| (std::cmp::Reverse(view.asset.id), view.claim.is_none()));
+    rows.dedup_by_key(|view| view.asset.id);
     Ok(Page::from_rows(rows, request, |view| view.asset.id.0))
 }
 
@@ -335,6 +337,10 @@ impl NewAssets {
         }
         if expires_at.is_some_and(|expires_at| expires_at <= now) {
             errors.push(FieldError::new("expires_at", "Choose a time in the future."));
+        }
+        // RFC 3339 has four digits for the year.
+        if expires_at.is_some_and(|expires_at| expires_at.year() > 9999) {
+            errors.push(FieldError::new("expires_at", "Choose a time before the year 10000."));
         }
         errors
     }

@@ -164,6 +164,9 @@ impl Db {
     /// How long a request waits for a free connection.
     const WAIT: Duration = Duration::from_secs(2);
 
+    /// How long a request waits for its verb, since a server that hangs keeps no time-out of its own.
+    const PATIENCE: Duration = Duration::from_secs(10);
+
     /// A pool of at most `size` connections, which are opened as they are needed.
     pub fn new(conninfo: &str, size: u32) -> Self {
         let pool = r2d2::Pool::builder()
@@ -180,14 +183,17 @@ impl Db {
     /// code to SQL.
     ///
     /// # Errors
-    /// The verb's own; [`Error::DatabaseUnavailable`] where there is no connection in time.
+    /// The verb's own; [`Error::DatabaseUnavailable`] where there is no connection in time;
+    /// [`Error::CommitUnknown`] where the verb has not come back in ten seconds.
     pub async fn run<T, F>(&self, verb: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut PgConnection) -> Result<T> + Send + 'static,
     {
         let db = self.clone();
-        tokio::task::spawn_blocking(move || db.run_here(verb)).await.map_err(Error::broken)?
+        let work = tokio::task::spawn_blocking(move || db.run_here(verb));
+        // The verb may have been a write, and may still be done.
+        tokio::time::timeout(Self::PATIENCE, work).await.map_err(|_| Error::CommitUnknown)?.map_err(Error::broken)?
     }
 
     /// Runs a verb on the calling thread; for jobs and commands, which may block.

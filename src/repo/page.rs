@@ -82,7 +82,8 @@ impl CursorKey for (chrono::DateTime<chrono::Utc>, i64) {
 
     fn read(text: &str) -> Option<Self> {
         let (micros, id) = text.split_once('.')?;
-        Some((chrono::DateTime::from_timestamp_micros(micros.parse().ok()?)?, id.parse().ok()?))
+        let micros = micros.parse().ok().filter(|micros| *micros >= 0)?;
+        Some((chrono::DateTime::from_timestamp_micros(micros)?, id.parse().ok()?))
     }
 }
 

@@ -178,14 +178,15 @@ pub fn end_all(conn: &mut PgConnection, user: UserId, now: DateTime<Utc>) -> Res
     Ok(())
 }
 
-/// Forgets up to `at_most` sessions that expired a month ago or earlier; says how many. To be called
+/// Forgets up to `at_most` sessions that ended or expired a month ago or earlier; says how many. To be called
 /// until it says zero.
 ///
 /// # Errors
 /// Only those of the database.
 pub fn forget_old(conn: &mut PgConnection, now: DateTime<Utc>, at_most: i64) -> Result<usize> {
+    let a_month_ago = now - TimeDelta::days(30);
     let old = sessions::table
-        .filter(sessions::expires_at.lt(now - TimeDelta::days(30)))
+        .filter(sessions::expires_at.lt(a_month_ago).or(sessions::ended_at.lt(a_month_ago).assume_not_null()))
         .select(sessions::id)
         .limit(at_most)
         .into_boxed();

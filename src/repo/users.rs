@@ -34,8 +34,8 @@ pub fn register(conn: &mut PgConnection, new: &NewUser) -> Result<User> {
     let username = new.logins.iter().find(|login| matches!(login, Login::Username(_)));
     let wanted = match (&new.external_id, username) {
         (Some(chosen), _) => insert(conn, new, chosen.as_str())?,
-        (None, Some(username)) => insert(conn, new, username.as_str())?,
-        (None, None) => None,
+        (None, Some(username)) if ExternalId::parse(username.as_str()).is_ok() => insert(conn, new, username.as_str())?,
+        (None, _) => None,
     };
     match wanted {
         Some(user) => Ok(user),
@@ -87,12 +87,23 @@ pub fn by_login(conn: &mut PgConnection, login: &Login) -> Result<Option<(User, 
     Ok(found.optional()?)
 }
 
-/// Keeps a new hash of the password that a user has.
+/// Gives a user another password.
 ///
 /// # Errors
 /// Only those of the database.
-pub fn rehash(conn: &mut PgConnection, id: UserId, password_hash: &str) -> Result<()> {
+pub fn set_password(conn: &mut PgConnection, id: UserId, password_hash: &str) -> Result<()> {
     diesel::update(users::table.find(id)).set(users::password_hash.eq(password_hash)).execute(conn)?;
+    Ok(())
+}
+
+/// Keeps a new hash of the password whose hash is `old`; one that was set meanwhile stays.
+///
+/// # Errors
+/// Only those of the database.
+pub fn rehash(conn: &mut PgConnection, id: UserId, old: &str, new: &str) -> Result<()> {
+    diesel::update(users::table.find(id).filter(users::password_hash.eq(old)))
+        .set(users::password_hash.eq(new))
+        .execute(conn)?;
     Ok(())
 }
 

@@ -121,6 +121,11 @@ pub(super) fn is_json(req: &HttpRequest) -> bool {
     })
 }
 
+/// Why a body is not the JSON that is wanted.
+pub(super) fn unreadable_json(error: &serde_json::Error) -> Error {
+    Error::Malformed(format!("The JSON cannot be read: {error}.").into())
+}
+
 /// A JSON body. Let `T` deny unknown fields.
 #[derive(Debug)]
 pub struct JsonBody<T>(pub T);
@@ -136,9 +141,12 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
             if !json {
                 return Err(Error::UnsupportedMediaType);
             }
-            serde_json::from_slice(&body.await?)
-                .map(Self)
-                .map_err(|error| Error::Malformed(format!("The JSON cannot be read: {error}.").into()))
+            let body = body.await?;
+            // serde would take an array of the fields' values in their order, too.
+            if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+                return Err(Error::Malformed("Send a JSON object.".into()));
+            }
+            serde_json::from_slice(&body).map(Self).map_err(|error| unreadable_json(&error))
         }))
     }
 }

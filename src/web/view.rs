@@ -4,7 +4,7 @@
 use actix_session::{Session, SessionExt};
 use actix_web::dev::Payload;
 use actix_web::http::uri::PathAndQuery;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::{Method, StatusCode, header};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use askama::Template;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -116,7 +116,11 @@ impl FromRequest for Chrome {
         let req = req.clone();
         Box::pin(async move {
             let visitor = auth::visitor(&req).await?;
-            let flash = req.get_session().remove_as(FLASH).and_then(std::result::Result::ok);
+            // Nobody sees what is answered to HEAD.
+            let flash = match *req.method() {
+                Method::HEAD => None,
+                _ => req.get_session().remove_as(FLASH).and_then(std::result::Result::ok),
+            };
             Ok(Self { flash, ..Self::around(&req, visitor.as_ref())? })
         })
     }

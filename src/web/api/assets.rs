@@ -248,7 +248,10 @@ pub struct NewAssetsBody {
 
 impl NewAssetsBody {
     fn parse(self) -> Result<NewAssets> {
-        let kind = self.kind.parse().map_err(|words: String| Error::Invalid(vec![FieldError::new("kind", words)]))?;
+        let kind = self
+            .kind
+            .parse()
+            .map_err(|words: String| Error::Invalid(vec![FieldError::new("kind", format!("The kind {words}."))]))?;
         Ok(NewAssets {
             title: self.title,
             description: self.description,

@@ -38,7 +38,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for Keyed<T> {
             let mut fields = if bytes.is_empty() { Map::new() } else { object(&req, &bytes)? };
             let key = key(&req, fields.remove(FIELD))?;
             let request_hash = request_hash(&req, &fields);
-            let body = serde_json::from_value(Value::Object(fields)).map_err(|error| malformed(&error))?;
+            let body =
+                serde_json::from_value(Value::Object(fields)).map_err(|error| extract::unreadable_json(&error))?;
             Ok(Self { body, idempotency: key.map(|key| Idempotency { key, request_hash }) })
         }))
     }
@@ -48,17 +49,15 @@ fn object(req: &HttpRequest, bytes: &[u8]) -> Result<Map<String, Value>> {
     if !extract::is_json(req) {
         return Err(Error::UnsupportedMediaType);
     }
-    serde_json::from_slice(bytes).map_err(|error| malformed(&error))
-}
-
-fn malformed(error: &serde_json::Error) -> Error {
-    Error::Malformed(format!("The JSON cannot be read: {error}.").into())
+    serde_json::from_slice(bytes).map_err(|error| extract::unreadable_json(&error))
 }
 
 fn key(req: &HttpRequest, field: Option<Value>) -> Result<Option<String>> {
-    let header = match req.headers().get(HEADER) {
-        Some(value) => Some(value.to_str().map_err(|_| bad_key())?.to_owned()),
-        None => None,
+    let mut headers = req.headers().get_all(HEADER);
+    let header = match (headers.next(), headers.next()) {
+        (None, _) => None,
+        (Some(value), None) => Some(value.to_str().map_err(|_| bad_key())?.to_owned()),
+        (Some(_), Some(_)) => return Err(Error::Malformed("Send one idempotency key.".into())),
     };
     let field = match field {
         None | Some(Value::Null) => None,

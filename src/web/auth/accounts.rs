@@ -1,6 +1,6 @@
 //! Registering and proving who one is: the same for pages and API.
 
-use crate::domain::{ExternalId, Login, Role, User};
+use crate::domain::{ExternalId, Login, Role, User, UserId};
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::passwords::{self, Passwords};
 use crate::repo::Db;
@@ -73,12 +73,18 @@ pub async fn check_credentials(db: &Db, passwords: &Passwords, login: &str, pass
         Err(_) => None,
     };
     let (user, hash) = found.unzip();
-    let outdated = hash.as_deref().is_some_and(|hash| passwords.is_outdated(hash));
-    let matches = passwords.verify(password.to_owned(), hash).await?;
+    let matches = passwords.verify(password.to_owned(), hash.clone()).await?;
     let user = user.filter(|_| matches).ok_or(Refusal::InvalidCredentials)?;
-    if outdated {
-        let (id, password_hash) = (user.id, passwords.hash(password.to_owned()).await?);
-        db.run(move |conn| users::rehash(conn, id, &password_hash)).await?;
+    if let Some(old) = hash.filter(|hash| passwords.is_outdated(hash))
+        && let Err(error) = rehash(db, passwords, user.id, old, password).await
+    {
+        // The next sign-in tries again; this one is right all the same.
+        tracing::warn!(%error, "a password was not hashed anew");
     }
     Ok(user)
+}
+
+async fn rehash(db: &Db, passwords: &Passwords, user: UserId, old: String, password: &str) -> Result<()> {
+    let new = passwords.hash(password.to_owned()).await?;
+    db.run(move |conn| users::rehash(conn, user, &old, &new)).await
 }

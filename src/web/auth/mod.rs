@@ -147,10 +147,15 @@ async fn by_token(req: &HttpRequest) -> Result<Option<CurrentUser>> {
 }
 
 async fn by_cookie(req: &HttpRequest) -> Result<Option<CurrentUser>> {
-    match req.get_session().get::<uuid::Uuid>(SESSION) {
-        Ok(Some(id)) => find(req, SessionId(id), SessionKind::Browser).await,
-        Ok(None) | Err(_) => Ok(None),
+    match remembered(&req.get_session()) {
+        Some(id) => find(req, id, SessionKind::Browser).await,
+        None => Ok(None),
     }
+}
+
+/// The session that the browser's cookie names, alive or not.
+pub fn remembered(cookie: &Session) -> Option<SessionId> {
+    cookie.get(SESSION).ok().flatten().map(SessionId)
 }
 
 async fn find(req: &HttpRequest, id: SessionId, kind: SessionKind) -> Result<Option<CurrentUser>> {

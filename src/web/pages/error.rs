@@ -16,6 +16,7 @@ use crate::web::{auth, problem};
 struct ErrorPage {
     chrome: Chrome,
     status: u16,
+    stale_form: bool,
     detail: Option<String>,
     retry_after_seconds: Option<u64>,
 }
@@ -46,6 +47,7 @@ async fn html(req: &HttpRequest, error: &Error, status: StatusCode) -> Result<St
     let page = ErrorPage {
         chrome: Chrome::around(req, visitor.as_ref())?,
         status: status.as_u16(),
+        stale_form: matches!(error, Error::StaleForm),
         detail: detail(error),
         retry_after_seconds: problem::retry_after(error).map(|wait| wait.as_secs().max(1)),
     };
@@ -55,7 +57,12 @@ async fn html(req: &HttpRequest, error: &Error, status: StatusCode) -> Result<St
 /// What the template's words for the status leave unsaid.
 fn detail(error: &Error) -> Option<String> {
     match error {
-        Error::NotFound | Error::Forbidden | Error::Broken(_) => None,
+        Error::NotFound
+        | Error::Forbidden
+        | Error::StaleForm
+        | Error::UnsupportedMediaType
+        | Error::Malformed(_)
+        | Error::Broken(_) => None,
         Error::Invalid(errors) => Some(errors.iter().map(|error| error.message.as_ref()).collect::<Vec<_>>().join(" ")),
         _ => Some(error.to_string()),
     }

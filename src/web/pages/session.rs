@@ -263,11 +263,18 @@ impl FromRequest for Browser {
 
 impl Browser {
     /// Opens a session for a user who has just proved to be one.
+    /// The one that the browser had before ends, since nothing names it any more.
     async fn open_session(&self, db: &Db, user: &User) -> Result<()> {
         let Client { user_agent, ip_address } = self.client.clone();
         let new = NewSession { user: user.id, kind: SessionKind::Browser, user_agent, ip_address };
         let now = self.now;
-        let session = db.run(move |conn| sessions::open(conn, &new, now)).await?;
+        let before = auth::remembered(&self.cookie);
+        let session = db
+            .run(move |conn| {
+                before.map_or(Ok(()), |before| sessions::end(conn, before, now))?;
+                sessions::open(conn, &new, now)
+            })
+            .await?;
         auth::remember(&self.cookie, session)
     }
 }
