@@ -175,7 +175,7 @@ fn greeting(config: &Config, database: &Attached, with_demo: bool) -> Result<Str
     } else {
         let program = std::env::current_exe().unwrap_or_else(|_| "coffer".into());
         format!(
-            "There is no admin yet. Create one:\n  echo 'a long pass phrase' | {} admin create --username NAME \
+            "There is no admin yet. Create one: echo 'a long pass phrase' | {} admin create --username NAME \
              --password-stdin",
             program.display()
         )
@@ -263,7 +263,11 @@ fn stop_when_told(own: OwnServer) -> Result<(), Fatal> {
     let mut signals = runtime.block_on(async { Signals::receive() }).map_err(|error| no_signals(&error))?;
     let wait = move || {
         runtime.block_on(signals.heard());
-        stop(&own);
+        // Held until the end, so that the command, whose database goes away, does not end before.
+        let mut own = own.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = own.take() {
+            server.stop();
+        }
         std::process::exit(INTERRUPTED)
     };
     std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map_err(|error| no_thread(&error))?;

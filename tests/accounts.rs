@@ -284,7 +284,7 @@ async fn a_form_without_its_token_does_nothing() {
         let fields: Vec<_> = form.into_iter().chain(token.map(|token| ("csrf_token", token))).collect();
         let answer = send(browser.post(web.url("/login")).form(&fields)).await;
         assert_eq!(answer.status(), 403);
-        assert!(answer.text().await.unwrap().contains("Please send it again"));
+        assert!(answer.text().await.unwrap().contains("This form has grown old"));
         assert_eq!(send(browser.get(web.url("/"))).await.status(), 200, "still nobody");
     }
     let stranger = Client::new();

@@ -114,7 +114,7 @@ async fn is_let_in(path: &str, answer: Response) -> bool {
         401 => false,
         303 => !to_sign_in,
         // Whoever may call a page's route gets as far as its form, which carries no token here.
-        403 if !path.starts_with("/api") => answer.text().await.unwrap().contains("too old to be sent safely"),
+        403 if !path.starts_with("/api") => answer.text().await.unwrap().contains("This form has grown old"),
         403 => false,
         _ => true,
     }
