@@ -436,5 +436,12 @@ async fn scripts_add_comforts() {
     browser.see(".flash", "You claimed").await;
     browser.press("Dismiss").await;
     assert_eq!(browser.texts(".flash").await, [""; 0]);
+    browser.open("/claims").await;
+    // As where the portal is reached without https.
+    browser.ask("void Object.defineProperty(navigator, 'clipboard', {value: undefined})").await;
+    browser.press("Copy").await;
+    browser.see("[data-copy]", "Could not copy").await;
+    let id = browser.ask("document.querySelector('[data-copy]').dataset.copy").await;
+    assert_eq!(browser.ask("getSelection().toString()").await, id);
     assert_content(&browser).await;
 }

@@ -292,7 +292,7 @@ impl Browser {
         while Instant::now() < deadline {
             for element in self.client.find_all(Locator::XPath(&path)).await.unwrap() {
                 if element.is_displayed().await.unwrap_or(false) {
-                    return self.into_view(element).await;
+                    return self.centred(element).await;
                 }
             }
             tokio::time::sleep(PERIOD).await;
@@ -300,7 +300,7 @@ impl Browser {
         panic!("no button or link “{words}” on {}: {:?}", self.place().await, self.texts("body").await)
     }
 
-    async fn into_view(&self, element: Element) -> Element {
+    async fn centred(&self, element: Element) -> Element {
         let script = "arguments[0].scrollIntoView({block: 'center'})";
         self.client.execute(script, vec![json!(element)]).await.unwrap();
         element
@@ -338,7 +338,7 @@ impl Browser {
     pub async fn press_submit(&self, words: &str) {
         let button = self.find("main form button[type=submit]").await;
         assert_eq!(button.text().await.unwrap(), words);
-        self.click(self.into_view(button).await, 1).await;
+        self.click(self.centred(button).await, 1).await;
     }
 
     /// What the browser had to complain about since it was last asked: errors of scripts, breaches
