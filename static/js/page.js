@@ -14,10 +14,12 @@ document.addEventListener("click", async (event) => {
     try {
       await navigator.clipboard.writeText(copy.dataset.copy);
       words.textContent = "Copied";
+      copy.classList.add("is-copied");
     } catch {
+      // Browsers let pages copy over https only; what is selected can be copied by hand.
       words.textContent = "Could not copy";
+      getSelection().selectAllChildren(copy.previousElementSibling);
     }
-    copy.classList.add("is-copied");
     setTimeout(() => {
       words.textContent = "Copy";
       copy.classList.remove("is-copied");

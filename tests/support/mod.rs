@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod books;
+pub mod browser;
 pub mod cluster;
 pub mod histories;
 pub mod program;

@@ -70,10 +70,20 @@ fn detail(error: &Error) -> Option<String> {
 
 /// The address of the sign-in, which leads back to where a reader wanted to go.
 fn sign_in(req: &HttpRequest) -> String {
-    let wanted = req.uri().path_and_query().map(PathAndQuery::as_str).and_then(view::local_path);
-    match wanted.filter(|_| [Method::GET, Method::HEAD].contains(req.method())) {
+    let wanted = match *req.method() {
+        Method::GET | Method::HEAD => req.uri().path_and_query().map(PathAndQuery::as_str),
+        _ => page_of_form(req),
+    };
+    match wanted.and_then(view::local_path) {
         Some(path) => serde_urlencoded::to_string([("next", path)])
             .map_or_else(|_| "/login".to_owned(), |query| format!("/login?{query}")),
         None => "/login".to_owned(),
     }
+}
+
+/// The page of ours that a form was sent from, as far as the browser tells.
+fn page_of_form(req: &HttpRequest) -> Option<&str> {
+    let text = |name| req.headers().get(name).and_then(|value| value.to_str().ok());
+    let (_, address) = text(header::REFERER)?.split_once("://")?;
+    address.strip_prefix(text(header::HOST)?)
 }
