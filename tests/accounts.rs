@@ -205,6 +205,45 @@ async fn signing_out_ends_the_session_at_once() {
 }
 
 #[actix_web::test]
+async fn an_array_is_not_taken_for_an_object() {
+    let web = Web::start();
+    web.have_user("ivan", Role::User);
+    let answer = post(&web, "/api/v1/auth/login", json!(["ivan", PASSWORD])).await;
+    assert_eq!(problem(answer).await, is(400, "malformed"));
+}
+
+#[actix_web::test]
+async fn nobody_gets_a_name_that_passes_for_the_house() {
+    let web = Web::start();
+    for name in ["treasury", "coffer", "..."] {
+        let body = json!({"username": "judy", "external_id": name, "password": PASSWORD});
+        assert_eq!(problem(post(&web, "/api/v1/auth/register", body).await).await, is(422, "invalid"), "{name}");
+    }
+    let answer = post(&web, "/api/v1/auth/register", json!({"username": "treasury", "password": PASSWORD})).await;
+    let id = answer.json::<Value>().await.unwrap()["user"]["id"].as_str().unwrap().to_owned();
+    assert!(id.starts_with("user_"), "{id}");
+}
+
+#[actix_web::test]
+async fn a_sign_in_ends_the_session_that_the_browser_had() {
+    let web = Web::start();
+    web.have_user("karl", Role::User);
+    web.have_user("lena", Role::User);
+    let browser = browser();
+    let first = submit(&web, &browser, "/login", &[("login", "karl"), ("password", PASSWORD)]).await;
+    let cookie = first.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let old = support::web::browser();
+    let wallet = || old.get(web.url("/wallet")).header("cookie", &cookie);
+    assert_eq!(send(wallet()).await.status(), 200);
+    let html = page(&web, &browser, "/wallet").await;
+    let token = scraper::Html::parse_document(&html);
+    let token = token.select(&scraper::Selector::parse("input[name=csrf_token]").unwrap()).next().unwrap();
+    let fields = [("login", "lena"), ("password", PASSWORD), ("csrf_token", token.attr("value").unwrap())];
+    assert_eq!(send(browser.post(web.url("/login")).form(&fields)).await.status(), 303);
+    assert_eq!(send(wallet()).await.status(), 303, "the session of before leads to the sign-in");
+}
+
+#[actix_web::test]
 async fn a_browser_registers_signs_out_and_signs_in() {
     let web = Web::start();
     let browser = browser();

@@ -94,6 +94,15 @@ async fn limits_and_cursors_that_no_list_gave_out_are_refused() {
 }
 
 #[actix_web::test]
+async fn a_cursor_of_a_time_that_no_database_knows_is_refused() {
+    let (_web, admin) = web_with_admin().await;
+    for cursor in ["LTgzMzQ2MDEyMjg4MDAwMDAwMDAuNQ", "LTEuNQ"] {
+        let answer = send(admin.get(&format!("/claims?cursor={cursor}"))).await;
+        assert_eq!(problem(answer).await, is(400, "invalid_cursor"), "{cursor}");
+    }
+}
+
+#[actix_web::test]
 async fn a_walk_sees_everything_once_whatever_comes_in_meanwhile() {
     let (web, admin) = web_with_admin().await;
     let user = caller(&web, "bert", Role::User).await;

@@ -123,6 +123,29 @@ async fn the_entries_of_a_transaction_come_in_one_statement() {
 }
 
 #[tokio::test]
+async fn entries_cannot_join_a_transaction_that_was_committed_without_them() {
+    let bank = Bank::open().await;
+    bank.books.will_be_damaged();
+    let (begin, rest) = SOUND.split_once("    insert into transactions").unwrap();
+    let (transaction, entries) = rest.split_once("    insert into entries").unwrap();
+    bank.books.run(&format!("insert into transactions{transaction}"));
+    bank.refused_by("entries_of_transaction", &format!("{begin} insert into entries{entries}"));
+    // What was committed alone stays, and the proof of the books finds it.
+    assert!(!bank.books.verdict().is_clean());
+}
+
+#[tokio::test]
+async fn entries_go_behind_the_ones_that_are_there_without_a_gap() {
+    let bank = Bank::open().await;
+    let credit = "2, '00000000-0000-7000-8000-000000000001', 1, 10, 11, 11)";
+    let debit = "2, '00000000-0000-7000-8000-000000000001', -1, -10, -11, 0)";
+    let old = [("wallet(null, 'PTS'), 2, wallet(1, 'PTS'), 2", "wallet(null, 'PTS'), 1, wallet(1, 'PTS'), 1")];
+    let old = old.into_iter().chain([(credit, "1, '00000000-0000-7000-8000-000000000001', 1, 10, 11, 11)")]);
+    let old: Vec<_> = old.chain([(debit, "1, '00000000-0000-7000-8000-000000000001', -1, -10, -11, 0)")]).collect();
+    bank.refused_by("entries_of_wallet", &but(&old).replace("noon()", "noon() + interval '1 second'"));
+}
+
+#[tokio::test]
 async fn more_than_two_entries_of_a_transaction_are_refused() {
     let bank = Bank::open().await;
     let four = "11, 11),
