@@ -121,7 +121,7 @@ impl Driver {
     /// What a browser is started with.
     fn capabilities(&self, scripts: Scripts) -> Value {
         let number = self.browsers.fetch_add(1, Ordering::Relaxed);
-        let mut arguments = vec![
+        let arguments = vec![
             "--headless=new".to_owned(),
             "--disable-gpu".to_owned(),
             "--no-first-run".to_owned(),
@@ -130,13 +130,12 @@ impl Driver {
             "--disable-sync".to_owned(),
             "--disable-dev-shm-usage".to_owned(),
             "--lang=en-US".to_owned(),
+            // It works neither for root nor in most containers, and guards against strangers' pages;
+            // these are ours.
+            "--no-sandbox".to_owned(),
             "--window-size=1280,900".to_owned(),
             format!("--user-data-dir={}", self.folder.join(format!("profile-{number}")).display()),
         ];
-        // Chromium's sandbox does not work for root.
-        if rustix::process::geteuid().is_root() {
-            arguments.push("--no-sandbox".to_owned());
-        }
         let mut options = json!({ "binary": self.chromium, "args": arguments, "prefs": {} });
         if scripts == Scripts::Off {
             options["prefs"]["profile.managed_default_content_settings.javascript"] = json!(2);
