@@ -5,12 +5,11 @@
 mod support;
 
 use chrono::{TimeDelta, Utc};
-use coffer::domain::{Amount, AssetKind, AssetType, AssetTypeCode, Balance, Role, Scale};
+use coffer::domain::{Amount, AssetKind, AssetTypeCode, Role};
 use coffer::error::Error;
 use coffer::ledger::verify::verify;
 use coffer::repo::assets::{self, NewAssets};
 use coffer::repo::audit::Actor;
-use coffer::repo::wallets;
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::BigInt;
 use diesel::{QueryableByName, RunQueryDsl, sql_query};
@@ -32,15 +31,7 @@ const LATE: &str = "Someone else was faster.";
 fn start(users: &[&str]) -> Web {
     let web = Web::start();
     for (code, name, scale) in [("CASH", "Cashback", 2), ("PTS", "Loyalty Points", 0)] {
-        let asset_type = AssetType {
-            code: AssetTypeCode::parse(code).unwrap(),
-            name: name.to_owned(),
-            scale: Scale(scale),
-            minimum_balance: Balance::zero(),
-            transferable: false,
-            created_at: Utc::now(),
-        };
-        web.db.run_here(|conn| wallets::ensure_asset_type(conn, &asset_type)).unwrap();
+        web.have_asset_type(code, name, scale);
     }
     web.have_user("root", Role::Admin);
     for user in users {

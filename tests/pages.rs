@@ -5,10 +5,10 @@
 mod support;
 
 use chrono::{TimeDelta, Utc};
-use coffer::domain::{Amount, AssetId, AssetKind, AssetType, AssetTypeCode, Balance, Role, Scale};
+use coffer::domain::{Amount, AssetId, AssetKind, AssetTypeCode, Role};
+use coffer::repo::PageRequest;
 use coffer::repo::assets::{self, AssetFilter, NewAssets, Viewer};
 use coffer::repo::audit::Actor;
-use coffer::repo::{PageRequest, wallets};
 use diesel::connection::SimpleConnection;
 use reqwest::{Client, Response};
 use scraper::{Html, Selector};
@@ -18,15 +18,7 @@ use support::web::{PASSWORD, Web, browser, page, send, submit, texts, value};
 fn start() -> Web {
     let web = Web::start();
     for (code, name, scale) in [("CASH", "Cashback", 2), ("PTS", "Loyalty Points", 0)] {
-        let asset_type = AssetType {
-            code: AssetTypeCode::parse(code).unwrap(),
-            name: name.to_owned(),
-            scale: Scale(scale),
-            minimum_balance: Balance::zero(),
-            transferable: false,
-            created_at: Utc::now(),
-        };
-        web.db.run_here(|conn| wallets::ensure_asset_type(conn, &asset_type)).unwrap();
+        web.have_asset_type(code, name, scale);
     }
     web
 }

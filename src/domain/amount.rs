@@ -59,16 +59,6 @@ impl Amount {
         Ok(Self(value))
     }
 
-    /// Reads an amount of an asset type with `scale` decimals.
-    ///
-    /// # Errors
-    /// [`Refusal::InvalidAmount`] as [`Amount::parse`], and for more than `scale` decimals.
-    pub fn parse_at(text: &str, scale: u8) -> Result<Self, Refusal> {
-        let amount = Self::parse(text)?;
-        amount.check_scale(scale)?;
-        Ok(amount)
-    }
-
     /// Refuses an amount that was written with more than `scale` decimals.
     pub fn check_scale(&self, scale: u8) -> Result<(), Refusal> {
         if self.0.fractional_digit_count() > i64::from(scale) {
@@ -157,11 +147,6 @@ impl Balance {
         self.0 < BigDecimal::zero()
     }
 
-    /// Whether this is exactly nothing.
-    pub fn is_zero(&self) -> bool {
-        self.0.is_zero()
-    }
-
     /// The same value with exactly `scale` decimals, as every answer shows it.
     pub fn at_scale(&self, scale: u8) -> String {
         show(&self.0, scale)
@@ -171,12 +156,6 @@ impl Balance {
     #[must_use]
     pub fn rescaled(&self, scale: u8) -> Self {
         Self(self.0.with_scale_round(i64::from(scale), RoundingMode::Down))
-    }
-}
-
-impl From<&Amount> for Balance {
-    fn from(amount: &Amount) -> Self {
-        Self::of_credit(amount)
     }
 }
 

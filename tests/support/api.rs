@@ -5,10 +5,8 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a failing test fails loudly")]
 
 use bigdecimal::{BigDecimal, Zero};
-use chrono::Utc;
-use coffer::domain::{AssetType, AssetTypeCode, Balance, Role, Scale};
+use coffer::domain::Role;
 use coffer::ledger::verify::verify;
-use coffer::repo::wallets;
 use diesel::deserialize::QueryableByName;
 use diesel::sql_types::BigInt;
 use diesel::{PgConnection, RunQueryDsl};
@@ -121,22 +119,10 @@ pub fn text(value: &Value) -> String {
 /// A web server with the asset types GOLD (two decimals) and PTS (none), and its admin.
 pub async fn web_with_admin() -> (Web, Caller) {
     let web = Web::start();
-    have_asset_type(&web, "GOLD", "Gold Coins", 2);
-    have_asset_type(&web, "PTS", "Loyalty Points", 0);
+    web.have_asset_type("GOLD", "Gold Coins", 2);
+    web.have_asset_type("PTS", "Loyalty Points", 0);
     let admin = caller(&web, "root", Role::Admin).await;
     (web, admin)
-}
-
-fn have_asset_type(web: &Web, code: &str, name: &str, scale: u8) {
-    let asset_type = AssetType {
-        code: AssetTypeCode::parse(code).unwrap(),
-        name: name.to_owned(),
-        scale: Scale(scale),
-        minimum_balance: Balance::zero(),
-        transferable: false,
-        created_at: Utc::now(),
-    };
-    web.db.run_here(|conn| wallets::ensure_asset_type(conn, &asset_type)).unwrap();
 }
 
 /// A new user of the web server, signed in.

@@ -9,13 +9,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use actix_web::dev::ServerHandle;
 use chrono::{SubsecRound, TimeDelta, Utc};
-use coffer::domain::{Login, Role};
+use coffer::domain::{AssetType, AssetTypeCode, Balance, Login, Role, Scale};
 use coffer::jobs::Jobs;
 use coffer::ledger::{Clock, Ledger, Settings};
 use coffer::passwords::{Passwords, hash_here};
 use coffer::repo::doorkeeper::Doorkeeper;
 use coffer::repo::users::NewUser;
-use coffer::repo::{Db, users};
+use coffer::repo::{Db, users, wallets};
 use coffer::web::{self, Parts};
 use diesel::connection::SimpleConnection;
 use reqwest::redirect::Policy;
@@ -111,6 +111,19 @@ impl Web {
         server.batch_execute(&format!("alter database {name} with allow_connections false")).unwrap();
         let end = format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'");
         server.batch_execute(&end).unwrap();
+    }
+
+    /// An asset type that users cannot transfer.
+    pub fn have_asset_type(&self, code: &str, name: &str, scale: u8) {
+        let asset_type = AssetType {
+            code: AssetTypeCode::parse(code).unwrap(),
+            name: name.to_owned(),
+            scale: Scale(scale),
+            minimum_balance: Balance::zero(),
+            transferable: false,
+            created_at: Utc::now(),
+        };
+        self.db.run_here(|conn| wallets::ensure_asset_type(conn, &asset_type)).unwrap();
     }
 
     /// A user with [`PASSWORD`].
