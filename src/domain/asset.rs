@@ -36,7 +36,10 @@ text_enum! {
 
 /// The code of an asset type, for example `GOLD`: a capital letter and 1 to 11 more capital letters
 /// or digits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, AsExpression, FromSqlRow, serde::Serialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, AsExpression, FromSqlRow, serde::Serialize, utoipa::ToSchema,
+)]
+#[schema(pattern = "^[A-Z][A-Z0-9]{1,11}$", examples("GOLD"))]
 #[diesel(sql_type = Text)]
 #[serde(transparent)]
 pub struct AssetTypeCode(String);

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod amount;
 pub mod assets;
 mod keyed;
+pub mod openapi;
 pub mod system;
 pub mod wallets;
 
@@ -11,10 +12,12 @@ use serde::Serialize;
 
 use crate::repo::Page;
 
-/// A page of a list.
-#[derive(Debug, Serialize)]
+/// A page of a list, newest first.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct ListBody<T> {
     data: Vec<T>,
+    /// What `cursor` takes for the next page; null on the last.
+    #[schema(required = true)]
     next_cursor: Option<String>,
 }
 

@@ -3,8 +3,10 @@
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::ListBody;
+use super::amount::Decimal;
 use crate::domain::{AssetType, AssetTypeCode, User};
 use crate::error::Result;
 use crate::repo::wallets::{self, Holding};
@@ -12,12 +14,18 @@ use crate::repo::{Db, users};
 use crate::web::auth::CurrentUser;
 use crate::web::extract::PathOf;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct AssetTypeBody {
     code: AssetTypeCode,
+    #[schema(examples("Gold Coins"))]
     name: String,
+    /// How many decimals its amounts have.
+    #[schema(minimum = 0, maximum = 4, examples(2))]
     scale: u8,
+    /// What a wallet must keep.
+    #[schema(value_type = Decimal)]
     minimum_balance: String,
+    /// Whether users can give it to each other.
     transferable: bool,
 }
 
@@ -33,12 +41,17 @@ impl From<AssetType> for AssetTypeBody {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct BalanceBody {
+    #[schema(examples("user_alice"))]
     user: String,
     asset_type: AssetTypeCode,
+    /// That of the asset type.
+    #[schema(examples("Gold Coins"))]
     name: String,
+    #[schema(value_type = Decimal)]
     balance: String,
+    #[schema(value_type = Decimal)]
     minimum_balance: String,
 }
 
@@ -55,19 +68,30 @@ impl BalanceBody {
     }
 }
 
-/// `GET /api/v1/asset-types`
+/// Lists the asset types
 ///
 /// # Errors
 /// Those of the database.
+#[utoipa::path(
+    get,
+    path = "/api/v1/asset-types",
+    responses((status = 200, description = "All of them.", body = ListBody<AssetTypeBody>))
+)]
 pub async fn asset_types(db: Data<Db>) -> Result<HttpResponse> {
     let types = db.run(wallets::asset_types).await?;
     Ok(HttpResponse::Ok().json(ListBody::whole(types.into_iter().map(AssetTypeBody::from).collect())))
 }
 
-/// `GET /api/v1/users/{user}/balances`
+/// Lists what a user holds
 ///
 /// # Errors
-/// As [`users::meant_by`].
+/// `user_not_found`, also where the caller may not know of the user.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users/{user}/balances",
+    params(("user" = String, Path)),
+    responses((status = 200, description = "One balance per asset type.", body = ListBody<BalanceBody>))
+)]
 pub async fn balances(current: CurrentUser, name: PathOf<String>, db: Data<Db>) -> Result<HttpResponse> {
     let (user, holdings) = db
         .run(move |conn| {
@@ -80,10 +104,16 @@ pub async fn balances(current: CurrentUser, name: PathOf<String>, db: Data<Db>) 
     Ok(HttpResponse::Ok().json(ListBody::whole(data)))
 }
 
-/// `GET /api/v1/users/{user}/balances/{code}`
+/// Shows what a user holds in one asset type
 ///
 /// # Errors
-/// As [`users::meant_by`] and [`wallets::holding`].
+/// `user_not_found`, also where the caller may not know of the user, `asset_type_not_found`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users/{user}/balances/{code}",
+    params(("user" = String, Path), ("code" = AssetTypeCode, Path)),
+    responses((status = 200, description = "The balance, zero where there is no wallet.", body = BalanceBody))
+)]
 pub async fn balance(current: CurrentUser, path: PathOf<(String, String)>, db: Data<Db>) -> Result<HttpResponse> {
     let (name, code) = path.0;
     let (user, holding) = db
