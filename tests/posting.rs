@@ -44,9 +44,11 @@ fn world() -> (Book, World) {
         book.asset_types.insert(unit(code), rules);
     }
     let soon = Some(noon() + TimeDelta::seconds(60));
-    for (id, starts_at, per_user_limit) in [(1, None, 1), (2, Some(noon()), 2)] {
+    for (id, code, starts_at, per_user_limit) in [(1, "PTS", None, 1), (2, "CASH", Some(noon()), 2)] {
+        let asset_type = unit(code);
         let (ends_at, on_offer) = (soon, BTreeSet::new());
-        let campaign = CampaignState { starts_at, ends_at, paused: false, per_user_limit, on_offer, contended: false };
+        let campaign =
+            CampaignState { asset_type, starts_at, ends_at, paused: false, per_user_limit, on_offer, contended: false };
         book.campaigns.insert(CampaignId(id), campaign);
     }
     for (id, status, expires_at, code, value, campaign) in [

@@ -74,6 +74,8 @@ pub struct AssetState {
 /// What of a campaign matters to the claim of one of its assets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CampaignState {
+    /// The unit of its assets.
+    pub asset_type: AssetTypeCode,
     /// From when on its assets can be claimed.
     pub starts_at: Option<DateTime<Utc>>,
     /// Until when.

@@ -332,16 +332,16 @@ fn claim_number(book: &Book, user: UserId, campaign: CampaignId) -> Result<i32, 
 
 /// The first asset on offer in the campaign that nobody in the batch has taken.
 fn any_of(book: &Book, user: UserId, campaign: CampaignId) -> Result<AssetId, Refusal> {
+    let state = book.campaigns.get(&campaign).ok_or(Refusal::CampaignNotFound)?;
     // Whoever may claim none should not be told that there are none.
     not_frozen(book, user)?;
     claim_number(book, user, campaign)?;
-    let offer = book.campaigns.get(&campaign).map(|state| &state.on_offer);
     let free = |asset: &&AssetId| {
         book.assets.get(asset).is_some_and(|state| {
             state.status == AssetStatus::Available && state.expires_at.is_none_or(|expires_at| book.now < expires_at)
         })
     };
-    offer.and_then(|offer| offer.iter().find(free)).copied().ok_or(Refusal::SoldOut)
+    state.on_offer.iter().find(free).copied().ok_or(Refusal::SoldOut)
 }
 
 fn transferable(book: &Book, movement: &Movement, receiver: UserId) -> Result<(), Refusal> {

@@ -12,7 +12,9 @@ use coffer::repo::{self, PageRequest, assets::AssetFilter, assets::Viewer};
 use futures::future::join_all;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::support::books::{Books, Plug, again, bonus, claim, clock_at, enqueue, keyed, noon, spend, submit_all};
+use crate::support::books::{
+    Books, Plug, again, bonus, claim, clock_at, enqueue, keyed, noon, spend, submit_all, unit,
+};
 use crate::support::histories::{Fate, World, history};
 
 /// The users and assets of a history, alike in every new database.
@@ -51,9 +53,11 @@ fn book(books: &Books, world: &World) -> Book {
         let rules = AssetTypeRules { scale, minimum_balance, transferable: asset_type.transferable };
         book.asset_types.insert(asset_type.code, rules);
     }
-    for (campaign, per_user_limit) in world.campaigns.iter().zip([1, 2]) {
+    for (campaign, (code, per_user_limit)) in world.campaigns.iter().zip([("PTS", 1), ("CASH", 2)]) {
+        let asset_type = unit(code);
         let (paused, on_offer, contended) = (false, BTreeSet::new(), false);
-        let state = CampaignState { starts_at: None, ends_at: None, paused, per_user_limit, on_offer, contended };
+        let state =
+            CampaignState { asset_type, starts_at: None, ends_at: None, paused, per_user_limit, on_offer, contended };
         book.campaigns.insert(*campaign, state);
     }
     let page = PageRequest::first(100);
@@ -119,7 +123,10 @@ fn a_history_has_the_same_end_in_batches_of_any_size_and_in_the_pure_core() {
             let (one, few, many) = (run(1), run(7), run(256));
             (one.join().unwrap(), few.join().unwrap(), many.join().unwrap())
         });
-        assert_eq!(one.fates, fates);
+        for ((posted, decided), command) in one.fates.iter().zip(&fates).zip(&commands) {
+            assert_eq!(posted, decided, "{command:?}");
+        }
+        assert_eq!(one.fates.len(), fates.len());
         assert_eq!(few, one);
         assert_eq!(many, one);
         Ok(())

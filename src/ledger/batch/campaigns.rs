@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
-use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz};
 
 use super::lock::{AssetColumns, AssetRow, Locks, asset, sql};
 use crate::domain::posting::{Action, Book, CampaignState, Command};
-use crate::domain::{AssetId, CampaignId, UserId};
+use crate::domain::{AssetId, AssetTypeCode, CampaignId, UserId};
 use crate::repo::statement::statement;
 
 /// Reads the campaigns of all assets that are claimed, and locks as many available assets as the
@@ -32,7 +32,10 @@ pub(super) fn lock_offers(
         .iter()
         .filter_map(|(id, users)| {
             let limit = i64::from(book.campaigns.get(id)?.per_user_limit);
-            Some((*id, users.values().map(|commands| limit.min(*commands)).sum()))
+            // Those that others in the batch name may be gone by the time they are offered.
+            let named = book.assets.values().filter(|asset| asset.campaign == Some(*id)).count();
+            let any: i64 = users.values().map(|commands| limit.min(*commands)).sum();
+            Some((*id, any.saturating_add(i64::try_from(named).ok()?)))
         })
         .collect();
     if wanted.is_empty() {
@@ -65,20 +68,21 @@ pub(super) fn lock_offers(
     look_for_more(conn, book, short)
 }
 
-type CampaignRow = (CampaignId, Option<DateTime<Utc>>, Option<DateTime<Utc>>, bool, i32);
+type CampaignRow = (CampaignId, AssetTypeCode, Option<DateTime<Utc>>, Option<DateTime<Utc>>, bool, i32);
 
 fn read(conn: &mut PgConnection, book: &mut Book, ids: BTreeSet<CampaignId>) -> Result<(), DieselError> {
     if ids.is_empty() {
         return Ok(());
     }
-    let found = statement::<(BigInt, Nullable<Timestamptz>, Nullable<Timestamptz>, Bool, Integer)>(
-        "select id, starts_at, ends_at, paused, per_user_limit from campaigns where id = any($)",
+    let found = statement::<(BigInt, Text, Nullable<Timestamptz>, Nullable<Timestamptz>, Bool, Integer)>(
+        "select id, asset_type, starts_at, ends_at, paused, per_user_limit from campaigns where id = any($)",
     )
     .bind::<Array<BigInt>, _>(ids.into_iter().collect::<Vec<_>>())
     .load::<CampaignRow>(conn)?;
-    for (id, starts_at, ends_at, paused, per_user_limit) in found {
+    for (id, asset_type, starts_at, ends_at, paused, per_user_limit) in found {
         let (on_offer, contended) = (BTreeSet::new(), false);
-        book.campaigns.insert(id, CampaignState { starts_at, ends_at, paused, per_user_limit, on_offer, contended });
+        let state = CampaignState { asset_type, starts_at, ends_at, paused, per_user_limit, on_offer, contended };
+        book.campaigns.insert(id, state);
     }
     Ok(())
 }

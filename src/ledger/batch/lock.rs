@@ -188,11 +188,11 @@ fn wallets_of(book: &Book, command: &Command) -> Vec<WalletKey> {
             }
             _ => Vec::new(),
         },
-        Action::ClaimAny { user, campaign } => {
-            let offer = book.campaigns.get(campaign).into_iter().flat_map(|campaign| &campaign.on_offer);
-            let types: BTreeSet<_> = offer.filter_map(|asset| Some(&book.assets.get(asset)?.asset_type)).collect();
-            types.into_iter().flat_map(|code| between(code, Owner::User(*user), Owner::Treasury)).collect()
-        }
+        Action::ClaimAny { user, campaign } => book
+            .campaigns
+            .get(campaign)
+            .map(|campaign| between(&campaign.asset_type, Owner::User(*user), Owner::Treasury))
+            .unwrap_or_default(),
         Action::TopUp(movement)
         | Action::Bonus(movement)
         | Action::Spend { movement, .. }
