@@ -8,13 +8,8 @@ use utoipa::ToSchema;
 
 use super::ListBody;
 use super::amount::{AmountInput, Decimal};
-use super::keyed::{Keyed, REPLAYED};
-use crate::domain::posting::{Action, Command};
-use crate::domain::{
-    Amount, AssetId, AssetKind, AssetStatus, AssetTypeCode, Balance, CampaignId, Role, Transaction, TransactionId,
-};
+use crate::domain::{Amount, AssetId, AssetKind, AssetStatus, AssetTypeCode, CampaignId, Role, TransactionId};
 use crate::error::{Error, FieldError, Result};
-use crate::ledger::{Ledger, Outcome};
 use crate::repo::assets::{self, AssetFilter, AssetView, NewAssets, Viewer};
 use crate::repo::{Db, PageRequest};
 use crate::web::auth::{Admin, By, CurrentUser};
@@ -25,7 +20,7 @@ use crate::web::extract::{JsonBody, Now, PathOf, QueryOf};
 pub struct AssetBody {
     id: AssetId,
     /// The voucher code.
-    #[schema(examples("7KQ2-MX9D-4TRW"))]
+    #[schema(examples("7KQ2MX9D4TRWA"))]
     code: String,
     #[schema(examples("Festive Cashback"))]
     title: String,
@@ -58,7 +53,7 @@ struct OwnershipBody {
 }
 
 impl AssetBody {
-    fn new(view: AssetView, viewer: Viewer) -> Self {
+    pub(super) fn new(view: AssetView, viewer: Viewer) -> Self {
         let AssetView { asset, scale, claim } = view;
         // A user sees no claim but its own.
         let shows_ownership = viewer == Viewer::Admin || claim.is_some();
@@ -84,32 +79,6 @@ impl AssetBody {
             ownership,
         }
     }
-}
-
-/// A claim as its owner sees it.
-#[derive(Debug, Serialize, ToSchema)]
-struct ClaimBody {
-    asset_id: AssetId,
-    #[schema(examples("user_alice"))]
-    user_id: String,
-    #[schema(value_type = Decimal)]
-    amount: String,
-    asset_type: AssetTypeCode,
-    claimed_at: DateTime<Utc>,
-    transaction_id: TransactionId,
-    /// Only in lists.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    asset: Option<AssetBody>,
-}
-
-/// The answer to a claim.
-#[derive(Debug, Serialize, ToSchema)]
-struct ClaimedBody {
-    claim: ClaimBody,
-    /// Of the caller, afterwards.
-    #[schema(value_type = Decimal)]
-    balance: String,
 }
 
 /// What a list of assets can be narrowed to.
@@ -141,9 +110,9 @@ pub struct AssetsQuery {
 pub struct PageQuery {
     /// How many rows.
     #[param(minimum = 1, maximum = 200, default = 50)]
-    limit: Option<i64>,
+    pub(super) limit: Option<i64>,
     /// The `next_cursor` of the page before.
-    cursor: Option<String>,
+    pub(super) cursor: Option<String>,
 }
 
 fn viewer(current: &CurrentUser) -> Viewer {
@@ -194,102 +163,6 @@ pub async fn show(current: CurrentUser, id: PathOf<AssetId>, now: Now, db: Data<
     let viewer = viewer(&current);
     let view = db.run(move |conn| assets::one(conn, viewer, id.0, now.0)).await?;
     Ok(HttpResponse::Ok().json(AssetBody::new(view, viewer)))
-}
-
-/// The body of a claim: nothing, or an object with the idempotency key alone.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NoFields {}
-
-/// Claims an asset
-///
-/// Exactly one caller gets it. The winner asking again gets its own claim once more.
-///
-/// # Errors
-/// `not_found`, `already_claimed`, `asset_expired`, `wallet_frozen`, `balance_limit`,
-/// `idempotency_key_reused`.
-#[utoipa::path(
-    post,
-    path = "/api/v1/assets/{id}/claim",
-    params(("id" = AssetId, Path)),
-    request_body = Option<NoFields>,
-    responses(
-        (status = 201, description = "The caller's from now on.", body = ClaimedBody),
-        (status = 200, description = "The caller had claimed it before.", body = ClaimedBody),
-    )
-)]
-pub async fn claim(
-    current: CurrentUser,
-    id: PathOf<AssetId>,
-    request: Keyed<NoFields>,
-    ledger: Data<Ledger>,
-) -> Result<HttpResponse> {
-    let user = current.user;
-    let command = Command {
-        idempotency: request.idempotency,
-        ..Command::new(user.id, Action::Claim { user: user.id, asset: id.0 })
-    };
-    let (mut response, transaction, balance) = match ledger.submit(command).await? {
-        Outcome::Posted(transaction) => {
-            let balance = transaction.credit.balance_after.clone();
-            (HttpResponse::Created(), transaction, balance)
-        }
-        Outcome::Replayed(transaction) => {
-            let balance = transaction.credit.balance_after.clone();
-            let mut response = HttpResponse::Created();
-            response.insert_header(REPLAYED);
-            (response, transaction, balance)
-        }
-        Outcome::Again(transaction, balance) => (HttpResponse::Ok(), transaction, balance),
-    };
-    Ok(response.json(claimed(&transaction, user.external_id, &balance)?))
-}
-
-fn claimed(transaction: &Transaction, user_id: String, balance: &Balance) -> Result<ClaimedBody> {
-    let scale = transaction.scale.0;
-    Ok(ClaimedBody {
-        claim: ClaimBody {
-            asset_id: transaction.asset.ok_or_else(|| Error::broken("the transaction of a claim names no asset"))?,
-            user_id,
-            amount: transaction.amount.at_scale(scale),
-            asset_type: transaction.asset_type.clone(),
-            claimed_at: transaction.created_at,
-            transaction_id: transaction.id,
-            asset: None,
-        },
-        balance: balance.at_scale(scale),
-    })
-}
-
-/// Lists the caller's claims with their assets
-///
-/// # Errors
-/// None of its own.
-#[utoipa::path(
-    get,
-    path = "/api/v1/claims",
-    params(PageQuery),
-    responses((status = 200, description = "A page of claims.", body = ListBody<ClaimBody>))
-)]
-pub async fn claims(current: CurrentUser, query: QueryOf<PageQuery>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
-    let request = PageRequest::new(query.0.limit, query.0.cursor.as_deref())?;
-    let user = current.user.id;
-    let page = db.run(move |conn| assets::claimed_by(conn, user, &request, now.0)).await?;
-    let data = page.items.into_iter().map(|view| own_claim(view, Viewer::User(user))).collect::<Result<_>>()?;
-    Ok(HttpResponse::Ok().json(ListBody { data, next_cursor: page.next_cursor }))
-}
-
-fn own_claim(view: AssetView, viewer: Viewer) -> Result<ClaimBody> {
-    let claim = view.claim.clone().ok_or_else(|| Error::broken("a claim without its claim"))?;
-    Ok(ClaimBody {
-        asset_id: view.asset.id,
-        user_id: claim.user,
-        amount: view.asset.amount.at_scale(view.scale.0),
-        asset_type: view.asset.asset_type.clone(),
-        claimed_at: claim.claimed_at,
-        transaction_id: claim.transaction,
-        asset: Some(AssetBody::new(view, viewer)),
-    })
 }
 
 /// The body of a creation.

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod amount;
 pub mod assets;
+pub mod claims;
 mod keyed;
 pub mod openapi;
 pub mod system;
