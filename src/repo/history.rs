@@ -153,7 +153,11 @@ pub fn of_wallet(
     })
 }
 
-fn totals(conn: &mut PgConnection, wallet: WalletId, period: Period) -> QueryResult<Totals> {
+/// The totals of a period in a wallet.
+///
+/// # Errors
+/// The database's.
+pub fn totals(conn: &mut PgConnection, wallet: WalletId, period: Period) -> QueryResult<Totals> {
     statement::<(Numeric, Numeric, Numeric, Numeric)>(TOTALS)
         .bind::<Nullable<Timestamptz>, _>(period.from)
         .bind::<Nullable<Timestamptz>, _>(period.before)
@@ -161,7 +165,11 @@ fn totals(conn: &mut PgConnection, wallet: WalletId, period: Period) -> QueryRes
         .get_result(conn)
 }
 
-fn rows(
+/// One page of a wallet's rows.
+///
+/// # Errors
+/// [`Error::InvalidCursor`](crate::error::Error::InvalidCursor).
+pub fn rows(
     conn: &mut PgConnection,
     wallet: WalletId,
     filter: &HistoryFilter,
