@@ -195,9 +195,11 @@ fn histories(books: &Books) {
     for (wallet, order) in [(treasury, Order::NewestFirst), (treasury, Order::OldestFirst), (1_555, Order::NewestFirst)]
     {
         let filter = HistoryFilter { period, transaction_type: None, order };
-        let read =
-            |conn: &mut PgConnection| repo::history::of_wallet(conn, Viewer::Admin, WalletId(wallet), &filter, &first);
-        assert!(!by_index(&mut conn, "a wallet's history", read).unwrap().page.items.is_empty());
+        let page = by_index(&mut conn, "a wallet's history", |conn| {
+            repo::history::rows(conn, WalletId(wallet), &filter, &first)
+        });
+        assert!(!page.unwrap().items.is_empty());
+        by_index(&mut conn, "totals", |conn| repo::history::totals(conn, WalletId(wallet), period)).unwrap();
     }
 }
 
