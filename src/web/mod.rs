@@ -6,6 +6,7 @@
 pub mod api;
 pub mod auth;
 pub mod extract;
+mod json;
 pub mod middleware;
 pub mod pages;
 pub mod problem;
