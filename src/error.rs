@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use crate::domain::{Amount, AssetTypeCode, Balance};
+use crate::domain::{Amount, AssetTypeCode, Balance, WalletId};
 
 /// The result of serving a request.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -76,6 +76,9 @@ pub enum Refusal {
     /// The idempotency key was used by this caller for another request.
     #[error("This idempotency key was used for another request. Use a new key.")]
     IdempotencyKeyReused,
+    /// The user has a wallet in this asset type: this one.
+    #[error("There is a wallet in this asset type already.")]
+    WalletExists(WalletId),
     /// The voucher codes of these assets are in use: the same request came before.
     #[error("These credits have been created already.")]
     AlreadyCreated,

@@ -4,6 +4,7 @@
 pub mod assets;
 pub mod audit;
 pub mod doorkeeper;
+pub mod history;
 pub mod keys;
 pub mod locks;
 mod page;

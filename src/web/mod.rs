@@ -102,6 +102,12 @@ routes! {
         POST "/claims"             User    api::claims::redeem;
         POST "/admin/assets"       Admin   api::assets::create;
         GET  "/asset-types"        Public  api::wallets::asset_types;
+        POST "/wallets"            User    api::wallets::open;
+        GET  "/wallets"            User    api::wallets::list;
+        GET  "/wallets/{id}"       User    api::wallets::show;
+        GET  "/wallets/{id}/transactions"     User  api::history::show;
+        GET  "/transactions"       User    api::transactions::list;
+        GET  "/transactions/{id}"  User    api::transactions::show;
         GET  "/users/{user}/balances"         User  api::wallets::balances;
         GET  "/users/{user}/balances/{code}"  User  api::wallets::balance;
     }

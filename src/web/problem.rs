@@ -8,6 +8,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 
+use crate::domain::WalletId;
 use crate::error::{Error, FieldError, Refusal};
 
 /// When to come back after `overloaded` and `database_unavailable`.
@@ -30,6 +31,8 @@ pub struct Problem {
     errors: Vec<FieldError>,
     #[serde(skip_serializing_if = "Option::is_none")]
     available: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wallet_id: Option<WalletId>,
 }
 
 /// The one table: what status and which code each error has.
@@ -74,6 +77,7 @@ fn refusal_kind(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::InvalidAmount(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_amount"),
         Refusal::AlreadyReversed => (StatusCode::CONFLICT, "already_reversed"),
         Refusal::IdempotencyKeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+        Refusal::WalletExists(_) => (StatusCode::CONFLICT, "wallet_exists"),
         Refusal::AlreadyCreated => (StatusCode::CONFLICT, "already_created"),
         Refusal::AlreadyRegistered => (StatusCode::CONFLICT, "already_registered"),
         Refusal::InvalidCredentials => (StatusCode::UNAUTHORIZED, "invalid_credentials"),
@@ -106,6 +110,10 @@ impl Problem {
             },
             available: match error {
                 Error::Refused(Refusal::InsufficientFunds { available, .. }) => Some(available.to_string()),
+                _ => None,
+            },
+            wallet_id: match error {
+                Error::Refused(Refusal::WalletExists(wallet)) => Some(*wallet),
                 _ => None,
             },
         }
@@ -189,6 +197,7 @@ mod tests {
             (Refusal::TransactionNotFound, 404, "not_found"),
             (Refusal::AlreadyReversed, 409, "already_reversed"),
             (Refusal::IdempotencyKeyReused, 422, "idempotency_key_reused"),
+            (Refusal::WalletExists(WalletId(7)), 409, "wallet_exists"),
             (Refusal::AlreadyCreated, 409, "already_created"),
             (Refusal::AlreadyRegistered, 409, "already_registered"),
             (Refusal::InvalidCredentials, 401, "invalid_credentials"),

@@ -4,8 +4,11 @@ pub mod accounts;
 pub mod amount;
 pub mod assets;
 pub mod claims;
+pub mod history;
 mod keyed;
+mod range;
 pub mod system;
+pub mod transactions;
 pub mod wallets;
 
 use serde::Serialize;
