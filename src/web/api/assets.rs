@@ -118,6 +118,16 @@ pub struct PageQuery {
     cursor: Option<String>,
 }
 
+impl PageQuery {
+    /// The page that is asked for.
+    ///
+    /// # Errors
+    /// As [`PageRequest::new`].
+    pub(super) fn request(&self) -> Result<PageRequest> {
+        PageRequest::new(self.limit, self.cursor.as_deref())
+    }
+}
+
 fn viewer(current: &CurrentUser) -> Viewer {
     match current.user.role {
         Role::Admin => Viewer::Admin,
@@ -211,7 +221,7 @@ fn claimed(transaction: &Transaction, user_id: String, balance: &Balance) -> Res
 /// # Errors
 /// [`Error::Malformed`], [`Error::InvalidCursor`].
 pub async fn claims(current: CurrentUser, query: QueryOf<PageQuery>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
-    let request = PageRequest::new(query.0.limit, query.0.cursor.as_deref())?;
+    let request = query.0.request()?;
     let user = current.user.id;
     let page = db.run(move |conn| assets::claimed_by(conn, user, &request, now.0)).await?;
     let data = page.items.into_iter().map(|view| own_claim(view, Viewer::User(user))).collect::<Result<_>>()?;

@@ -2,8 +2,10 @@
 
 pub mod accounts;
 pub mod amount;
+pub mod api_keys;
 pub mod assets;
 mod keyed;
+pub mod sessions;
 pub mod system;
 pub mod wallets;
 
