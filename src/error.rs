@@ -26,6 +26,18 @@ pub enum Refusal {
     /// No asset has this id, or the caller may not know of it.
     #[error("There is no such credit.")]
     AssetNotFound,
+    /// No campaign has this id, or the caller may not know of it.
+    #[error("There is no such campaign.")]
+    CampaignNotFound,
+    /// The campaign has not begun, is over, or is held up.
+    #[error("This campaign is not running now.")]
+    CampaignNotRunning,
+    /// The user has as many assets of the campaign as one user may have.
+    #[error("You have claimed as many credits of this campaign as one user may have.")]
+    ClaimLimitReached,
+    /// No asset of the campaign is left.
+    #[error("All credits of this campaign have been claimed.")]
+    SoldOut,
     /// A debit would leave less than the floor. `available` is what may be taken, at the scale of
     /// the asset type.
     #[error("There is not enough in the wallet: {available} {asset_type} can be used.")]

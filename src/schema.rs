@@ -81,6 +81,8 @@ diesel::table! {
         user_id -> Int8,
         transaction_id -> Uuid,
         claimed_at -> Timestamptz,
+        campaign_id -> Nullable<Int8>,
+        campaign_claim -> Nullable<Int4>,
     }
 }
 
@@ -98,12 +100,14 @@ diesel::table! {
 }
 
 diesel::table! {
-    idempotency_keys (user_id, key) {
+    idempotency_keys (user_id, key, item) {
         user_id -> Int8,
         key -> Text,
         request_hash -> Bytea,
-        transaction_id -> Uuid,
+        transaction_id -> Nullable<Uuid>,
         created_at -> Timestamptz,
+        item -> Int4,
+        owned_with -> Nullable<Numeric>,
     }
 }
 

@@ -103,8 +103,9 @@ routes! {
         DELETE "/me/api-keys/{id}"     User  api::api_keys::revoke;
         GET  "/assets"             User    api::assets::list;
         GET  "/assets/{id}"        User    api::assets::show;
-        POST "/assets/{id}/claim"  User    api::assets::claim;
-        GET  "/claims"             User    api::assets::claims;
+        POST "/assets/{id}/claim"  User    api::claims::claim;
+        GET  "/claims"             User    api::claims::list;
+        POST "/claims"             User    api::claims::redeem;
         POST "/admin/assets"       Admin   api::assets::create;
         GET  "/asset-types"        Public  api::wallets::asset_types;
         GET  "/users/{user}/balances"         User  api::wallets::balances;

@@ -62,7 +62,12 @@ fn refusal_kind(refusal: &Refusal) -> (StatusCode, &'static str) {
     match refusal {
         Refusal::AlreadyClaimed => (StatusCode::CONFLICT, "already_claimed"),
         Refusal::AssetExpired => (StatusCode::CONFLICT, "asset_expired"),
-        Refusal::AssetNotFound | Refusal::TransactionNotFound => (StatusCode::NOT_FOUND, "not_found"),
+        Refusal::AssetNotFound | Refusal::CampaignNotFound | Refusal::TransactionNotFound => {
+            (StatusCode::NOT_FOUND, "not_found")
+        }
+        Refusal::CampaignNotRunning => (StatusCode::CONFLICT, "campaign_not_running"),
+        Refusal::ClaimLimitReached => (StatusCode::CONFLICT, "claim_limit_reached"),
+        Refusal::SoldOut => (StatusCode::CONFLICT, "sold_out"),
         Refusal::InsufficientFunds { .. } => (StatusCode::CONFLICT, "insufficient_funds"),
         Refusal::WalletFrozen => (StatusCode::FORBIDDEN, "wallet_frozen"),
         Refusal::NotTransferable(_) => (StatusCode::CONFLICT, "asset_type_not_transferable"),
@@ -181,6 +186,10 @@ mod tests {
             (Refusal::AlreadyClaimed, 409, "already_claimed"),
             (Refusal::AssetExpired, 409, "asset_expired"),
             (Refusal::AssetNotFound, 404, "not_found"),
+            (Refusal::CampaignNotFound, 404, "not_found"),
+            (Refusal::CampaignNotRunning, 409, "campaign_not_running"),
+            (Refusal::ClaimLimitReached, 409, "claim_limit_reached"),
+            (Refusal::SoldOut, 409, "sold_out"),
             (Refusal::insufficient(Balance::zero(), gold()), 409, "insufficient_funds"),
             (Refusal::WalletFrozen, 403, "wallet_frozen"),
             (Refusal::NotTransferable(gold()), 409, "asset_type_not_transferable"),

@@ -1,9 +1,10 @@
 //! Batches of any size give the same outcomes as the pure core, one command at a time.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc;
 
 use chrono::TimeDelta;
-use coffer::domain::posting::{AssetState, AssetTypeRules, Book, Command, decide};
+use coffer::domain::posting::{AssetState, AssetTypeRules, Book, CampaignState, Command, decide};
 use coffer::domain::{AssetStatus, UserStatus};
 use coffer::error::Error;
 use coffer::ledger::Outcome;
@@ -28,7 +29,12 @@ fn world(books: &Books) -> World {
     assets.extend(books.assets(1, "5", "GOLD", Some(noon() - TimeDelta::hours(1))));
     books.run(&format!("update assets set status = 'expired' where id = {}", assets[4]));
     assets.push(coffer::domain::AssetId(4_000));
-    World { admin, users, assets }
+    let campaigns = vec![books.campaign("20", "PTS", 1), books.campaign("9", "CASH", 2)];
+    for campaign in &campaigns {
+        assets.extend(books.assets_of(*campaign, 2));
+    }
+    let campaigns = [campaigns, vec![coffer::domain::CampaignId(4_000)]].concat();
+    World { admin, users, assets, campaigns }
 }
 
 /// The same world as the pure core sees it.
@@ -45,6 +51,11 @@ fn book(books: &Books, world: &World) -> Book {
         let rules = AssetTypeRules { scale, minimum_balance, transferable: asset_type.transferable };
         book.asset_types.insert(asset_type.code, rules);
     }
+    for (campaign, per_user_limit) in world.campaigns.iter().zip([1, 2]) {
+        let (paused, on_offer, contended) = (false, BTreeSet::new(), false);
+        let state = CampaignState { starts_at: None, ends_at: None, paused, per_user_limit, on_offer, contended };
+        book.campaigns.insert(*campaign, state);
+    }
     let page = PageRequest::first(100);
     let all = repo::assets::page(&mut conn, Viewer::Admin, &AssetFilter::default(), &page, noon()).unwrap();
     for view in all.items {
@@ -55,8 +66,12 @@ fn book(books: &Books, world: &World) -> Book {
             asset_type: asset.asset_type,
             amount: asset.amount,
             title: asset.title,
+            campaign: asset.campaign_id,
             claimed: None,
         };
+        if let Some(campaign) = state.campaign.and_then(|campaign| book.campaigns.get_mut(&campaign)) {
+            campaign.on_offer.insert(asset.id);
+        }
         book.assets.insert(asset.id, state);
     }
     assert!(book.assets.values().any(|asset| asset.status == AssetStatus::Expired));

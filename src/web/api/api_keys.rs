@@ -10,8 +10,8 @@ use super::ListBody;
 use super::assets::PageQuery;
 use crate::domain::{ApiKeyId, ApiKeySecret, Role, Scope, Scopes};
 use crate::error::{Error, FieldError, Result};
-use crate::repo::Db;
 use crate::repo::api_keys::{self, ApiKey, NewApiKey};
+use crate::repo::{Db, PageRequest};
 use crate::web::auth::SignedIn;
 use crate::web::extract::{JsonBody, Now, PathOf, QueryOf};
 
@@ -102,7 +102,7 @@ impl CreateApiKeyBody {
 /// # Errors
 /// [`Error::Malformed`], [`Error::InvalidCursor`]; an API key is told `forbidden`.
 pub async fn list(caller: SignedIn, query: QueryOf<PageQuery>, db: Data<Db>) -> Result<HttpResponse> {
-    let request = query.0.request()?;
+    let request = PageRequest::new(query.0.limit, query.0.cursor.as_deref())?;
     let user = caller.0.user.id;
     let page = db.run(move |conn| api_keys::page(conn, user, &request)).await?;
     Ok(HttpResponse::Ok().json(ListBody::of(page, ApiKeyBody::from)))

@@ -40,7 +40,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Keyed<T> {
             let request_hash = request_hash(&req, &fields);
             let body =
                 serde_json::from_value(Value::Object(fields)).map_err(|error| extract::unreadable_json(&error))?;
-            Ok(Self { body, idempotency: key.map(|key| Idempotency { key, request_hash }) })
+            Ok(Self { body, idempotency: key.map(|key| Idempotency { key, item: 0, request_hash }) })
         }))
     }
 }

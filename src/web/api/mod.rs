@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod amount;
 pub mod api_keys;
 pub mod assets;
+pub mod claims;
 mod keyed;
 pub mod sessions;
 pub mod system;

@@ -10,8 +10,8 @@ use super::ListBody;
 use super::assets::PageQuery;
 use crate::domain::{SessionId, SessionKind};
 use crate::error::Result;
-use crate::repo::Db;
 use crate::repo::sessions::{self, SessionView};
+use crate::repo::{Db, PageRequest};
 use crate::web::auth::{Proof, SignedIn};
 use crate::web::extract::{Now, PathOf, QueryOf};
 
@@ -57,7 +57,7 @@ impl SessionBody {
 /// [`crate::error::Error::Malformed`], [`crate::error::Error::InvalidCursor`]; an API key is told
 /// `forbidden`.
 pub async fn list(caller: SignedIn, query: QueryOf<PageQuery>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
-    let request = query.0.request()?;
+    let request = PageRequest::new(query.0.limit, query.0.cursor.as_deref())?;
     let (user, proof) = (caller.0.user.id, caller.0.proof);
     let page = db.run(move |conn| sessions::page(conn, user, &request, now.0)).await?;
     Ok(HttpResponse::Ok().json(ListBody::of(page, |session| SessionBody::new(session, proof))))
