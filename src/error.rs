@@ -2,6 +2,7 @@
 //! served ([`Error`]), and Coffer itself cannot start or go on ([`Fatal`]).
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
@@ -91,6 +92,9 @@ pub enum Refusal {
     /// A refresh token that had been used before was used again: the session has ended.
     #[error("This refresh token was used before. The session has been ended; sign in again.")]
     RefreshReused,
+    /// The user has as many API keys as one may have.
+    #[error("There are 50 API keys already. Delete one that is not needed.")]
+    TooManyApiKeys,
 }
 
 /// What is wrong with one field of a request.
@@ -148,6 +152,12 @@ pub enum Error {
     /// A form without the token of its session: it was sent from elsewhere, or the session ended.
     #[error("The form was too old to be sent safely. Please send it again.")]
     StaleForm,
+    /// Too many wrong guesses, or too many of something else, in a short time; nothing was done.
+    #[error("That was too often in a short time. Nothing was done; try again later.")]
+    RateLimited {
+        /// How long to wait.
+        retry_after: Duration,
+    },
     /// A bounded queue is full; nothing was done.
     #[error("Coffer is very busy. Nothing was done; try again in a moment.")]
     Overloaded,
