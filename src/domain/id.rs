@@ -14,7 +14,7 @@ macro_rules! id {
         $(#[$meta])*
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, AsExpression, FromSqlRow,
-            serde::Serialize, serde::Deserialize,
+            serde::Serialize, serde::Deserialize, utoipa::ToSchema,
         )]
         #[diesel(sql_type = $sql_type)]
         #[serde(transparent)]
@@ -71,6 +71,10 @@ id!(
 id!(
     /// A session of a browser or of a script: a random UUIDv4.
     SessionId(Uuid, sql_types::Uuid)
+);
+id!(
+    /// A personal API key.
+    ApiKeyId(i64, sql_types::BigInt)
 );
 
 impl TransactionId {

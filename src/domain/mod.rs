@@ -7,6 +7,7 @@ mod text_enum;
 mod amount;
 mod asset;
 mod book;
+mod credential;
 mod id;
 mod period;
 pub mod posting;
@@ -16,7 +17,8 @@ mod wallet;
 
 pub use amount::{Amount, Balance};
 pub use asset::{Asset, AssetKind, AssetStatus, AssetType, AssetTypeCode, Scale, VoucherCode};
-pub use id::{AssetId, CampaignId, SessionId, TransactionId, UserId, WalletId};
+pub use credential::{ApiKeySecret, Scope, Scopes, SecretHash, SessionKind};
+pub use id::{ApiKeyId, AssetId, CampaignId, SessionId, TransactionId, UserId, WalletId};
 pub use period::Period;
 pub use transaction::{Entry, Transaction, TransactionType};
 pub use user::{ExternalId, Login, Role, User, UserStatus};
