@@ -36,7 +36,10 @@ text_enum! {
 
 /// The code of an asset type, for example `GOLD`: a capital letter and 1 to 11 more capital letters
 /// or digits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, AsExpression, FromSqlRow, serde::Serialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, AsExpression, FromSqlRow, serde::Serialize, utoipa::ToSchema,
+)]
+#[schema(pattern = "^[A-Z][A-Z0-9]{1,11}$", examples("GOLD"))]
 #[diesel(sql_type = Text)]
 #[serde(transparent)]
 pub struct AssetTypeCode(String);
@@ -168,8 +171,53 @@ impl VoucherCode {
         )
     }
 
+    /// Reads a code as people type it: case, dashes and blanks do not matter. What cannot be one
+    /// claims nothing, as a code that nobody has given out does.
+    ///
+    /// # Errors
+    /// [`Refusal::AssetNotFound`].
+    pub fn parse(text: &str) -> Result<Self, Refusal> {
+        let characters = text.chars().filter(|character| *character != '-' && !character.is_whitespace());
+        // One more than there may be is too many already.
+        let code: String = characters.take(Self::LENGTH + 1).map(|character| character.to_ascii_uppercase()).collect();
+        if code.len() != Self::LENGTH || !code.bytes().all(|byte| Self::ALPHABET.contains(&byte)) {
+            return Err(Refusal::AssetNotFound);
+        }
+        Ok(Self(code))
+    }
+
     /// The code as it is stored.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_dashes_and_blanks_of_a_voucher_code_do_not_matter() {
+        for typed in ["ABCDEFGHJK234", "abcdefghjk234", "ABCD-EFGH-JK234", " abcd efgh\tJK23-4\n", "-ABCDEFGHJK234--"] {
+            assert_eq!(VoucherCode::parse(typed).unwrap().as_str(), "ABCDEFGHJK234", "{typed}");
+        }
+        let made = VoucherCode::from_random([7, 77, 177, 0, 31, 32, 255, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(VoucherCode::parse(&made.as_str().to_lowercase()), Ok(made));
+        let long = "A".repeat(10_000);
+        for other in [
+            "",
+            "-",
+            "ABCDEFGHJK23",
+            "ABCDEFGHJK2345",
+            "ABCDEFGHJK231",
+            "ABCDEFGHJK23O",
+            "ÀBCDEFGHJK234",
+            "ABCDEFGHJK23_",
+            "\0",
+            &long,
+        ] {
+            assert_eq!(VoucherCode::parse(other), Err(Refusal::AssetNotFound), "{other:.20}");
+        }
     }
 }

@@ -7,6 +7,7 @@ mod text_enum;
 mod amount;
 mod asset;
 mod book;
+mod campaign;
 mod id;
 pub mod posting;
 mod transaction;
@@ -15,6 +16,7 @@ mod wallet;
 
 pub use amount::{Amount, Balance};
 pub use asset::{Asset, AssetKind, AssetStatus, AssetType, AssetTypeCode, Scale, VoucherCode};
+pub use campaign::{Campaign, CampaignState};
 pub use id::{AssetId, CampaignId, SessionId, TransactionId, UserId, WalletId};
 pub use transaction::{Entry, Transaction, TransactionType};
 pub use user::{ExternalId, Login, Role, User, UserStatus};

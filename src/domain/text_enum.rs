@@ -2,8 +2,8 @@
 
 /// Defines an enum whose variants are stored, sent and read as fixed words.
 ///
-/// The enum gets `as_str`, `ALL`, `Display`, `FromStr` (the error is the list of the words), serde
-/// and diesel's `Text`.
+/// The enum gets `as_str`, `ALL`, `Display`, `FromStr` (the error is the list of the words), serde,
+/// its schema and diesel's `Text`.
 macro_rules! text_enum {
     ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$meta])*
@@ -55,6 +55,15 @@ macro_rules! text_enum {
                 word.parse().map_err(serde::de::Error::custom)
             }
         }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                let schema = utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::Type::String);
+                schema.enum_values(Some([$($word),+])).into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
 
         impl diesel::serialize::ToSql<diesel::sql_types::Text, diesel::pg::Pg> for $name {
             fn to_sql<'b>(

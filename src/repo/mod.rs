@@ -3,6 +3,7 @@
 
 pub mod assets;
 pub mod audit;
+pub mod campaigns;
 pub mod doorkeeper;
 pub mod keys;
 pub mod locks;

@@ -100,6 +100,9 @@ routes! {
         POST "/assets/{id}/claim"  User    api::assets::claim;
         GET  "/claims"             User    api::assets::claims;
         POST "/admin/assets"       Admin   api::assets::create;
+        GET  "/campaigns"          User    api::campaigns::list;
+        GET  "/campaigns/{id}"     User    api::campaigns::show;
+        POST "/admin/campaigns"    Admin   api::campaigns::create;
         GET  "/asset-types"        Public  api::wallets::asset_types;
         GET  "/users/{user}/balances"         User  api::wallets::balances;
         GET  "/users/{user}/balances/{code}"  User  api::wallets::balance;

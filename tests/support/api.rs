@@ -4,9 +4,12 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a failing test fails loudly")]
 
+use std::sync::mpsc;
+
 use bigdecimal::{BigDecimal, Zero};
 use coffer::domain::Role;
 use coffer::ledger::verify::verify;
+use coffer::repo::{Db, locks};
 use diesel::deserialize::QueryableByName;
 use diesel::sql_types::BigInt;
 use diesel::{PgConnection, RunQueryDsl};
@@ -18,6 +21,9 @@ use super::web::{PASSWORD, Web, send};
 
 /// How many connections a crowd of callers uses at once.
 pub const CONNECTIONS: usize = 64;
+
+/// The number of the expiry job's lock.
+const EXPIRY_LOCK: i64 = 0x0C0F_FE21;
 
 /// Someone who calls the API with a token.
 #[derive(Debug, Clone)]
@@ -149,6 +155,25 @@ pub async fn crowd(web: &Web, count: usize) -> Vec<Caller> {
 pub fn audit(web: &Web) {
     let verdict = web.db.run_here(|conn| verify(conn, |_, _| {})).unwrap();
     assert!(verdict.is_clean(), "{verdict:#?}");
+}
+
+/// Keeps the expiry job from running, until the sender that it returns is dropped.
+pub fn hold_expiry(db: &Db) -> mpsc::Sender<()> {
+    let (release, released) = mpsc::channel();
+    let (tell, held) = mpsc::channel();
+    let db = db.clone();
+    std::thread::spawn(move || {
+        let hold = || {
+            tell.send(()).unwrap();
+            let _ = released.recv();
+            Ok(())
+        };
+        while locks::run_alone(&db, EXPIRY_LOCK, hold).unwrap().is_none() {
+            std::thread::yield_now();
+        }
+    });
+    held.recv().unwrap();
+    release
 }
 
 #[derive(QueryableByName)]

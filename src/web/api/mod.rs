@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod amount;
 pub mod assets;
+pub mod campaigns;
 mod keyed;
 pub mod system;
 pub mod wallets;
