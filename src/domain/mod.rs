@@ -7,6 +7,7 @@ mod text_enum;
 mod amount;
 mod asset;
 mod book;
+mod campaign;
 mod credential;
 mod id;
 mod period;
@@ -17,6 +18,7 @@ mod wallet;
 
 pub use amount::{Amount, Balance};
 pub use asset::{Asset, AssetKind, AssetStatus, AssetType, AssetTypeCode, Scale, VoucherCode};
+pub use campaign::{Campaign, CampaignState};
 pub use credential::{ApiKeySecret, Scope, Scopes, SecretHash, SessionKind};
 pub use id::{ApiKeyId, AssetId, CampaignId, SessionId, TransactionId, UserId, WalletId};
 pub use period::Period;

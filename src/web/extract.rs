@@ -195,7 +195,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for PathOf<T> {
 /// Whether an id is written as Coffer writes it: a number without sign and leading zeros, or a UUID
 /// with its hyphens. So nothing has two addresses.
 fn is_id(text: &str) -> bool {
-    let is_number = text.len() <= 19 && text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    let is_number =
+        (1..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     is_number || (text.len() == 36 && uuid::Uuid::try_parse(text).is_ok())
 }
 

@@ -108,6 +108,9 @@ routes! {
         GET  "/claims"             User    api::claims::list;
         POST "/claims"             User    api::claims::redeem;
         POST "/admin/assets"       Admin   api::assets::create;
+        GET  "/campaigns"          User    api::campaigns::list;
+        GET  "/campaigns/{id}"     User    api::campaigns::show;
+        POST "/admin/campaigns"    Admin   api::campaigns::create;
         GET  "/asset-types"        Public  api::wallets::asset_types;
         POST "/wallets"            User    api::wallets::open;
         GET  "/wallets"            User    api::wallets::list;

@@ -6,9 +6,12 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use std::sync::mpsc;
+
 use bigdecimal::{BigDecimal, Zero};
 use coffer::domain::Role;
 use coffer::ledger::verify::verify;
+use coffer::repo::{Db, locks};
 use diesel::deserialize::QueryableByName;
 use diesel::sql_types::BigInt;
 use diesel::{PgConnection, RunQueryDsl};
@@ -20,6 +23,9 @@ use super::web::{PASSWORD, Web, send};
 
 /// How many connections a crowd of callers uses at once.
 pub const CONNECTIONS: usize = 64;
+
+/// The number of the expiry job's lock.
+const EXPIRY_LOCK: i64 = 0x0C0F_FE21;
 
 /// Someone who calls the API, and proves in the same way each time who it is.
 #[derive(Debug, Clone)]
@@ -179,6 +185,25 @@ pub async fn crowd(web: &Web, count: usize) -> Vec<Caller> {
 pub fn audit(web: &Web) {
     let verdict = web.db.run_here(|conn| verify(conn, |_, _| {})).unwrap();
     assert!(verdict.is_clean(), "{verdict:#?}");
+}
+
+/// Keeps the expiry job from running, until the sender that it returns is dropped.
+pub fn hold_expiry(db: &Db) -> mpsc::Sender<()> {
+    let (release, released) = mpsc::channel();
+    let (tell, held) = mpsc::channel();
+    let db = db.clone();
+    std::thread::spawn(move || {
+        let hold = || {
+            tell.send(()).unwrap();
+            let _ = released.recv();
+            Ok(())
+        };
+        while locks::run_alone(&db, EXPIRY_LOCK, hold).unwrap().is_none() {
+            std::thread::yield_now();
+        }
+    });
+    held.recv().unwrap();
+    release
 }
 
 #[derive(QueryableByName)]

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod amount;
 pub mod api_keys;
 pub mod assets;
+pub mod campaigns;
 pub mod claims;
 pub mod history;
 mod keyed;
