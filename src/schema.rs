@@ -1,6 +1,21 @@
 // @generated automatically by Diesel CLI.
 
 diesel::table! {
+    api_keys (id) {
+        id -> Int8,
+        user_id -> Int8,
+        name -> Text,
+        secret_hash -> Bytea,
+        may_read -> Bool,
+        may_write -> Bool,
+        may_administer -> Bool,
+        created_at -> Timestamptz,
+        last_used_at -> Nullable<Timestamptz>,
+        expires_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     asset_types (code) {
         code -> Text,
         name -> Text,
@@ -160,6 +175,7 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(api_keys -> users (user_id));
 diesel::joinable!(assets -> asset_types (asset_type));
 diesel::joinable!(assets -> campaigns (campaign_id));
 diesel::joinable!(audit_log -> users (actor_id));
@@ -169,6 +185,7 @@ diesel::joinable!(wallets -> asset_types (asset_type));
 diesel::joinable!(wallets -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
+    api_keys,
     asset_types,
     assets,
     audit_log,

@@ -6,20 +6,18 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use coffer::domain::Role;
-use coffer::repo::{Db, assets, locks};
+use coffer::repo::assets;
 use futures::StreamExt;
 use futures::future::join_all;
 use reqwest::Response;
 use serde_json::{Value, json};
-use support::api::{CONNECTIONS, audit, caller, code, count_in, credit, crowd, id, sum, text, web_with_admin};
+use support::api::{
+    CONNECTIONS, audit, caller, code, count_in, credit, crowd, hold_expiry, id, sum, text, web_with_admin,
+};
 use support::web::{Web, is, problem, send};
-
-/// The number of the expiry job's lock.
-const EXPIRY_LOCK: i64 = 0x0C0F_FE21;
 
 #[actix_web::test]
 async fn of_two_hundred_users_who_claim_one_credit_at_once_exactly_one_gets_it() {
@@ -166,25 +164,6 @@ async fn a_claim_takes_no_fields_but_the_key() {
     let text = user.claim(credit).header("content-type", "text/plain").body("{}");
     assert_eq!(problem(send(text).await).await, is(415, "unsupported_media_type"));
     assert_eq!(send(user.claim(credit).json(&json!({}))).await.status(), 201);
-}
-
-/// Keeps the expiry job from running, until the sender that it returns is dropped.
-fn hold_expiry(db: &Db) -> mpsc::Sender<()> {
-    let (release, released) = mpsc::channel();
-    let (tell, held) = mpsc::channel();
-    let db = db.clone();
-    std::thread::spawn(move || {
-        let hold = || {
-            tell.send(()).unwrap();
-            let _ = released.recv();
-            Ok(())
-        };
-        while locks::run_alone(&db, EXPIRY_LOCK, hold).unwrap().is_none() {
-            std::thread::yield_now();
-        }
-    });
-    held.recv().unwrap();
-    release
 }
 
 #[actix_web::test]

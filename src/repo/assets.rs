@@ -7,7 +7,7 @@ use diesel::sql_types::{Array, BigInt, Nullable, Numeric, Text, Timestamptz};
 
 use super::audit::{self, Act, Actor};
 use super::statement::statement;
-use super::{Page, PageRequest, wallets};
+use super::{Page, PageRequest, campaigns, wallets};
 use crate::domain::{
     Amount, Asset, AssetId, AssetKind, AssetStatus, AssetTypeCode, CampaignId, Scale, TransactionId, UserId,
     VoucherCode,
@@ -381,6 +381,9 @@ pub fn create_coded(
     conn.transaction(|conn| {
         let scale = wallets::asset_type(conn, &new.asset_type)?.scale;
         new.amount.check_scale(scale.0)?;
+        if let Some(campaign) = new.campaign_id {
+            campaigns::check_asset_type(conn, campaign, &new.asset_type)?;
+        }
         let ids = insert(conn, new, &codes, now)?;
         let mut created: Vec<Asset> =
             assets::table.filter(assets::id.eq_any(ids)).select(Asset::as_select()).load(conn)?;

@@ -15,8 +15,9 @@ use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 
 use super::auth::{self, Extraction};
+use super::json::{self, Fields};
 use super::problem;
-use crate::error::{Error, Result};
+use crate::error::{Error, FieldError, Result};
 use crate::ledger::Clock;
 
 /// How long a body may take to arrive.
@@ -82,11 +83,18 @@ impl FromRequest for Client {
     type Future = Ready<Result<Self>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self::of(req)))
+    }
+}
+
+impl Client {
+    /// Where a request came from.
+    pub fn of(req: &HttpRequest) -> Self {
         let agent = req.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-        ready(Ok(Self {
+        Self {
             user_agent: agent.unwrap_or_default().to_owned(),
             ip_address: req.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default(),
-        }))
+        }
     }
 }
 
@@ -121,12 +129,7 @@ pub(super) fn is_json(req: &HttpRequest) -> bool {
     })
 }
 
-/// Why a body is not the JSON that is wanted.
-pub(super) fn unreadable_json(error: &serde_json::Error) -> Error {
-    Error::Malformed(format!("The JSON cannot be read: {error}.").into())
-}
-
-/// A JSON body. Let `T` deny unknown fields.
+/// A JSON object. Let `T` deny unknown fields.
 #[derive(Debug)]
 pub struct JsonBody<T>(pub T);
 
@@ -135,18 +138,15 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     type Future = Extraction<Self>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let json = is_json(req);
+        let says_json = is_json(req);
         let body = body(req, payload);
         Box::pin(after_visitor(req.clone(), async move {
-            if !json {
+            if !says_json {
                 return Err(Error::UnsupportedMediaType);
             }
             let body = body.await?;
-            // serde would take an array of the fields' values in their order, too.
-            if body.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
-                return Err(Error::Malformed("Send a JSON object.".into()));
-            }
-            serde_json::from_slice(&body).map(Self).map_err(|error| unreadable_json(&error))
+            Fields::read(&body)?;
+            serde_json::from_slice(&body).map(Self).map_err(|error| json::unreadable(&error))
         }))
     }
 }
@@ -160,11 +160,20 @@ impl<T: DeserializeOwned + 'static> FromRequest for QueryOf<T> {
     type Future = Extraction<Self>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let query = serde_urlencoded::from_str(req.query_string())
-            .map(Self)
-            .map_err(|error| Error::Malformed(format!("The query cannot be read: {error}.").into()));
+        let query = read_query(req.query_string()).map(Self);
         Box::pin(after_visitor(req.clone(), ready(query)))
     }
+}
+
+fn read_query<T: DeserializeOwned>(query: &str) -> Result<T> {
+    let unreadable = |error| Error::Malformed(format!("The query cannot be read: {error}.").into());
+    let parameters: Vec<(String, String)> = serde_urlencoded::from_str(query).map_err(unreadable)?;
+    // A search leaves the character out, and to a cursor it is as any other that cannot be there.
+    let unkept = parameters.iter().find(|(name, value)| value.contains('\0') && name != "q" && name != "cursor");
+    if let Some((name, _)) = unkept {
+        return Err(Error::Invalid(vec![FieldError::new(name.clone(), "Leave out the character U+0000.")]));
+    }
+    serde_urlencoded::from_str(query).map_err(unreadable)
 }
 
 /// The variable parts of the path. One that cannot be read names nothing: 404.
@@ -176,10 +185,19 @@ impl<T: DeserializeOwned + 'static> FromRequest for PathOf<T> {
     type Future = Extraction<Self>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let sound = req.match_info().get("id").is_none_or(is_id);
         let path = Path::<T>::from_request(req, payload).into_inner();
-        let path = path.map(|path| Self(path.into_inner())).map_err(|_| Error::NotFound);
+        let path = path.ok().filter(|_| sound).map(|path| Self(path.into_inner())).ok_or(Error::NotFound);
         Box::pin(after_visitor(req.clone(), ready(path)))
     }
+}
+
+/// Whether an id is written as Coffer writes it: a number without sign and leading zeros, or a UUID
+/// with its hyphens. So nothing has two addresses.
+fn is_id(text: &str) -> bool {
+    let is_number =
+        (1..=19).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    is_number || (text.len() == 36 && uuid::Uuid::try_parse(text).is_ok())
 }
 
 #[cfg(test)]
@@ -193,6 +211,19 @@ mod tests {
         }
         for path in ["/", "/apiary", "/healthy", "/wallet", "/static/api"] {
             assert_eq!(Door::of(path), Door::Pages, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_written_in_one_way() {
+        for id in ["1", "10", "9223372036854775807", "01890a5d-ac96-774b-bcce-b302099a8057"] {
+            assert!(is_id(id) && is_id(&id.to_uppercase()), "{id}");
+        }
+        let uuid = "01890a5dac96774bbcceb302099a8057";
+        let braced = format!("{{{uuid}}}");
+        let digits = "1".repeat(32);
+        for id in ["", "0", "01", "+1", "-1", " 1", "1 ", "1.0", "1e1", "0x1", "\u{661}", uuid, &braced, &digits] {
+            assert!(!is_id(id), "{id}");
         }
     }
 }

@@ -9,10 +9,14 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 
 use super::api::amount::Decimal;
+use crate::domain::WalletId;
 use crate::error::{Error, FieldError, Refusal};
 
 /// When to come back after `overloaded` and `database_unavailable`.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The ways to say who one is, as a 401 names them (RFC 9110, section 11.6.1).
+const CHALLENGES: &str = r#"Bearer, Basic realm="coffer", charset="UTF-8""#;
 
 /// An error as a problem document (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -44,6 +48,10 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Decimal>, nullable = false)]
     available: Option<String>,
+    /// Of `wallet_exists`: the wallet that is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    wallet_id: Option<WalletId>,
 }
 
 /// Writes a match without a rest, and from the same rows the list of all that it can give.
@@ -83,6 +91,7 @@ kinds! {
         Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
         Error::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
         Error::StaleForm => (StatusCode::FORBIDDEN, "stale_form"),
+        Error::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
         Error::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
         Error::DatabaseUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
         Error::CommitUnknown => (StatusCode::SERVICE_UNAVAILABLE, "commit_unknown"),
@@ -110,16 +119,25 @@ kinds! {
         Refusal::InvalidAmount(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_amount"),
         Refusal::AlreadyReversed => (StatusCode::CONFLICT, "already_reversed"),
         Refusal::IdempotencyKeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+        Refusal::WalletExists(_) => (StatusCode::CONFLICT, "wallet_exists"),
         Refusal::AlreadyCreated => (StatusCode::CONFLICT, "already_created"),
         Refusal::AlreadyRegistered => (StatusCode::CONFLICT, "already_registered"),
         Refusal::InvalidCredentials => (StatusCode::UNAUTHORIZED, "invalid_credentials"),
         Refusal::RefreshReused => (StatusCode::UNAUTHORIZED, "refresh_reused"),
+        Refusal::TooManyApiKeys => (StatusCode::CONFLICT, "too_many_api_keys"),
     }
 }
 
 /// When a client may try again, where that is known.
 pub fn retry_after(error: &Error) -> Option<Duration> {
-    matches!(error, Error::Overloaded | Error::DatabaseUnavailable).then_some(RETRY_AFTER)
+    match error {
+        Error::Overloaded | Error::DatabaseUnavailable => Some(RETRY_AFTER),
+        // A part of a second counts as a whole one, since early is too early.
+        Error::RateLimited { retry_after } => {
+            Some(Duration::from_secs(retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0)))
+        }
+        _ => None,
+    }
 }
 
 impl Problem {
@@ -144,6 +162,10 @@ impl Problem {
                 Error::Refused(Refusal::InsufficientFunds { available, .. }) => Some(available.to_string()),
                 _ => None,
             },
+            wallet_id: match error {
+                Error::Refused(Refusal::WalletExists(wallet)) => Some(*wallet),
+                _ => None,
+            },
         }
     }
 }
@@ -162,7 +184,7 @@ pub fn response(error: &Error) -> HttpResponseBuilder {
 pub fn document(error: &Error, request_id: Option<&str>) -> HttpResponse {
     let mut response = response(error);
     if kind(error).0 == StatusCode::UNAUTHORIZED {
-        response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        response.insert_header((header::WWW_AUTHENTICATE, CHALLENGES));
     }
     response.content_type("application/problem+json").json(Problem::new(error, request_id))
 }
@@ -225,10 +247,12 @@ mod tests {
             (Refusal::TransactionNotFound, 404, "not_found"),
             (Refusal::AlreadyReversed, 409, "already_reversed"),
             (Refusal::IdempotencyKeyReused, 422, "idempotency_key_reused"),
+            (Refusal::WalletExists(WalletId(7)), 409, "wallet_exists"),
             (Refusal::AlreadyCreated, 409, "already_created"),
             (Refusal::AlreadyRegistered, 409, "already_registered"),
             (Refusal::InvalidCredentials, 401, "invalid_credentials"),
             (Refusal::RefreshReused, 401, "refresh_reused"),
+            (Refusal::TooManyApiKeys, 409, "too_many_api_keys"),
         ];
         let errors = [
             (Error::NotFound, 404, "not_found"),
@@ -237,6 +261,7 @@ mod tests {
             (Error::TooLarge, 413, "too_large"),
             (Error::Unauthenticated, 401, "unauthenticated"),
             (Error::Forbidden, 403, "forbidden"),
+            (Error::RateLimited { retry_after: Duration::ZERO }, 429, "rate_limited"),
             (Error::Overloaded, 503, "overloaded"),
             (Error::DatabaseUnavailable, 503, "database_unavailable"),
             (Error::CommitUnknown, 503, "commit_unknown"),

@@ -5,9 +5,12 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use coffer::domain::posting::{Action, Command};
-use coffer::domain::{AssetId, AssetStatus, TransactionId, UserId};
+use coffer::domain::{AssetId, AssetStatus, Period, TransactionId, UserId, WalletId};
 use coffer::ledger::Outcome;
 use coffer::repo::assets::{AssetFilter, Viewer};
+use coffer::repo::history::{HistoryFilter, Order};
+use coffer::repo::transactions::TransactionFilter;
+use coffer::repo::wallets::WalletFilter;
 use coffer::repo::{self, PageRequest};
 use diesel::connection::SimpleConnection;
 use diesel::deserialize::QueryableByName;
@@ -177,16 +180,26 @@ fn histories(books: &Books) {
     let ids: Vec<TransactionId> = recent.iter().map(|activity| activity.transaction).collect();
     let found = by_index(&mut conn, "transactions by id", |conn| repo::transactions::by_ids(conn, &ids)).unwrap();
     assert_eq!(found.len(), 10);
+    let first = PageRequest::first(50);
+    for user in [None, Some(user)] {
+        let filter = TransactionFilter { user, ..TransactionFilter::default() };
+        let page = by_index(&mut conn, "transactions", |conn| repo::transactions::page(conn, &filter, &first));
+        assert!(!page.unwrap().items.is_empty());
+        let filter = WalletFilter { user, ..WalletFilter::default() };
+        let page = by_index(&mut conn, "wallets", |conn| repo::wallets::page(conn, &filter, &first));
+        assert!(!page.unwrap().items.is_empty());
+    }
     // A page in the middle of the longest history there is, the treasury's.
     let treasury = books.number("select id from wallets where lane = 0 and asset_type = 'GOLD'");
-    for wallet in [treasury, 1_555] {
-        let page = format!(
-            "select from entries where wallet_id = {wallet} and (created_at, version) < ('{}', 1000000)
-             order by created_at desc, version desc limit 51",
-            (start() + TimeDelta::seconds(2_500_000)).to_rfc3339()
-        );
-        let rows = by_index(&mut conn, "a wallet's history", |conn| sql_query(&page).execute(conn)).unwrap();
-        assert!(rows > 0);
+    let period = Period { from: None, before: Some(start() + TimeDelta::seconds(2_500_000)) };
+    for (wallet, order) in [(treasury, Order::NewestFirst), (treasury, Order::OldestFirst), (1_555, Order::NewestFirst)]
+    {
+        let filter = HistoryFilter { period, transaction_type: None, order };
+        let page = by_index(&mut conn, "a wallet's history", |conn| {
+            repo::history::rows(conn, WalletId(wallet), &filter, &first)
+        });
+        assert!(!page.unwrap().items.is_empty());
+        by_index(&mut conn, "totals", |conn| repo::history::totals(conn, WalletId(wallet), period)).unwrap();
     }
 }
 

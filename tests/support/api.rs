@@ -4,14 +4,19 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a failing test fails loudly")]
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use std::sync::mpsc;
+
 use bigdecimal::{BigDecimal, Zero};
 use coffer::domain::Role;
 use coffer::ledger::verify::verify;
+use coffer::repo::{Db, locks};
 use diesel::deserialize::QueryableByName;
 use diesel::sql_types::BigInt;
 use diesel::{PgConnection, RunQueryDsl};
 use futures::StreamExt;
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use super::web::{PASSWORD, Web, send};
@@ -19,12 +24,15 @@ use super::web::{PASSWORD, Web, send};
 /// How many connections a crowd of callers uses at once.
 pub const CONNECTIONS: usize = 64;
 
-/// Someone who calls the API with a token.
+/// The number of the expiry job's lock.
+const EXPIRY_LOCK: i64 = 0x0C0F_FE21;
+
+/// Someone who calls the API, and proves in the same way each time who it is.
 #[derive(Debug, Clone)]
 pub struct Caller {
     client: Client,
     base: String,
-    token: String,
+    authorization: String,
     /// The public name.
     pub name: String,
 }
@@ -39,19 +47,47 @@ impl Caller {
         Self {
             client: client.clone(),
             base: base.to_owned(),
-            token: text(&answer["access_token"]),
+            authorization: format!("Bearer {}", text(&answer["access_token"])),
             name: text(&answer["user"]["id"]),
         }
     }
 
+    /// The same caller by another `Authorization`.
+    pub fn by(&self, authorization: String) -> Self {
+        Self { authorization, ..self.clone() }
+    }
+
+    /// The same caller by login and password.
+    pub fn by_password(&self, login: &str, password: &str) -> Self {
+        self.by(format!("Basic {}", STANDARD.encode(format!("{login}:{password}"))))
+    }
+
+    /// The same caller by an API key, which it makes with `body`.
+    pub async fn by_api_key(&self, body: &Value) -> Self {
+        let answer = send(self.post("/me/api-keys").json(body)).await;
+        assert_eq!(answer.status(), 201, "{body}");
+        let answer: Value = answer.json().await.unwrap();
+        self.by(format!("Bearer {}", text(&answer["secret"])))
+    }
+
+    /// A request to a path below `/api/v1`.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}/api/v1{path}", self.base)).header("authorization", &self.authorization)
+    }
+
     /// A request to a path below `/api/v1`.
     pub fn get(&self, path: &str) -> RequestBuilder {
-        self.client.get(format!("{}/api/v1{path}", self.base)).bearer_auth(&self.token)
+        self.request(Method::GET, path)
     }
 
     /// A request to a path below `/api/v1`.
     pub fn post(&self, path: &str) -> RequestBuilder {
-        self.client.post(format!("{}/api/v1{path}", self.base)).bearer_auth(&self.token)
+        self.request(Method::POST, path)
+    }
+
+    /// A request to a path below `/api/v1`.
+    pub fn delete(&self, path: &str) -> RequestBuilder {
+        self.request(Method::DELETE, path)
     }
 
     /// The request that claims an asset.
@@ -149,6 +185,25 @@ pub async fn crowd(web: &Web, count: usize) -> Vec<Caller> {
 pub fn audit(web: &Web) {
     let verdict = web.db.run_here(|conn| verify(conn, |_, _| {})).unwrap();
     assert!(verdict.is_clean(), "{verdict:#?}");
+}
+
+/// Keeps the expiry job from running, until the sender that it returns is dropped.
+pub fn hold_expiry(db: &Db) -> mpsc::Sender<()> {
+    let (release, released) = mpsc::channel();
+    let (tell, held) = mpsc::channel();
+    let db = db.clone();
+    std::thread::spawn(move || {
+        let hold = || {
+            tell.send(()).unwrap();
+            let _ = released.recv();
+            Ok(())
+        };
+        while locks::run_alone(&db, EXPIRY_LOCK, hold).unwrap().is_none() {
+            std::thread::yield_now();
+        }
+    });
+    held.recv().unwrap();
+    release
 }
 
 #[derive(QueryableByName)]

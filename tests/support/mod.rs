@@ -7,4 +7,5 @@ pub mod cluster;
 pub mod histories;
 pub mod program;
 pub mod schemathesis;
+pub mod till;
 pub mod web;

@@ -6,13 +6,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::domain::{Role, SessionId, User, UserStatus};
+use crate::domain::{Role, SessionId, SessionKind, User, UserStatus};
 use crate::error::Result;
-use crate::passwords::Passwords;
 use crate::repo::Db;
-use crate::repo::sessions::{self, NewSession, SessionKind};
+use crate::repo::sessions::{self, NewSession};
 use crate::web::auth::keys::ACCESS_SECONDS;
-use crate::web::auth::{self, CurrentUser, Keys, Registration};
+use crate::web::auth::{CurrentUser, InSession, Keys, Reception, Registration, SignedIn};
 use crate::web::extract::{Client, JsonBody, Now};
 
 /// A user, as only itself and admins see it.
@@ -67,6 +66,18 @@ pub struct RegisterBody {
     external_id: Option<String>,
 }
 
+/// The body of a change of the password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordBody {
+    /// The password until now.
+    #[schema(examples("three quiet walruses"))]
+    current_password: String,
+    /// The password from now on, by the same rules as for a registration.
+    #[schema(min_length = 10, max_length = 1024, examples("four noisy penguins"))]
+    new_password: String,
+}
+
 /// The answer to a registration.
 #[derive(Debug, Serialize, ToSchema)]
 struct RegisteredBody {
@@ -110,14 +121,14 @@ struct TokensBody {
 /// At least one of `username`, `email` and `phone_number` is needed.
 ///
 /// # Errors
-/// `invalid`, `already_registered`, `overloaded`.
+/// `invalid`, `already_registered`, `rate_limited` where too many come from one address, `overloaded`.
 #[utoipa::path(
     post,
     path = "/api/v1/auth/register",
     request_body = RegisterBody,
     responses((status = 201, description = "The new user.", body = RegisteredBody))
 )]
-pub async fn register(body: JsonBody<RegisterBody>, db: Data<Db>, passwords: Data<Passwords>) -> Result<HttpResponse> {
+pub async fn register(body: JsonBody<RegisterBody>, reception: Reception) -> Result<HttpResponse> {
     let body = body.0;
     let registration = Registration {
         username: body.username.as_deref().unwrap_or_default(),
@@ -126,14 +137,14 @@ pub async fn register(body: JsonBody<RegisterBody>, db: Data<Db>, passwords: Dat
         external_id: body.external_id.as_deref().unwrap_or_default(),
         password: &body.password,
     };
-    let user = auth::register(&db, &passwords, &registration).await?;
+    let user = reception.register(&registration).await?;
     Ok(HttpResponse::Created().json(RegisteredBody { user: user.into() }))
 }
 
 /// Signs in
 ///
 /// # Errors
-/// `invalid_credentials`, `overloaded`.
+/// `invalid_credentials`, `rate_limited` after too many wrong passwords, `overloaded`.
 #[utoipa::path(
     post,
     path = "/api/v1/auth/login",
@@ -142,13 +153,13 @@ pub async fn register(body: JsonBody<RegisterBody>, db: Data<Db>, passwords: Dat
 )]
 pub async fn login(
     body: JsonBody<LoginBody>,
+    reception: Reception,
     client: Client,
     now: Now,
     db: Data<Db>,
-    passwords: Data<Passwords>,
     keys: Data<Keys>,
 ) -> Result<HttpResponse> {
-    let user = auth::check_credentials(&db, &passwords, &body.0.login, &body.0.password).await?;
+    let user = reception.check_credentials(&body.0.login, &body.0.password).await?;
     let Client { user_agent, ip_address } = client;
     let new = NewSession { user: user.id, kind: SessionKind::Api, user_agent, ip_address };
     let session = db.run(move |conn| sessions::open(conn, &new, now.0)).await?;
@@ -186,14 +197,14 @@ fn tokens(keys: &Keys, session: SessionId, generation: i32, user: User, now: Dat
 /// Ends the session with its tokens
 ///
 /// # Errors
-/// Those of the database.
+/// `forbidden` for whoever came without a session.
 #[utoipa::path(
     post,
     path = "/api/v1/auth/logout",
     responses((status = 204, description = "The session has ended."))
 )]
-pub async fn logout(current: CurrentUser, now: Now, db: Data<Db>) -> Result<HttpResponse> {
-    db.run(move |conn| sessions::end(conn, current.session, now.0)).await?;
+pub async fn logout(session: InSession, now: Now, db: Data<Db>) -> Result<HttpResponse> {
+    db.run(move |conn| sessions::end(conn, session.0, now.0)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -204,4 +215,26 @@ pub async fn logout(current: CurrentUser, now: Now, db: Data<Db>) -> Result<Http
 #[utoipa::path(get, path = "/api/v1/me", responses((status = 200, description = "The caller.", body = UserBody)))]
 pub async fn me(current: CurrentUser) -> Result<HttpResponse> {
     Ok(HttpResponse::Ok().json(UserBody::from(current.user)))
+}
+
+/// Changes the password
+///
+/// All other sessions end, API keys stay. An API key cannot do this.
+///
+/// # Errors
+/// `invalid` for `new_password` by the rules of a registration, and for a wrong `current_password`;
+/// `rate_limited` after too many of those; `forbidden` for an API key.
+#[utoipa::path(
+    post,
+    path = "/api/v1/me/password",
+    request_body = PasswordBody,
+    responses((status = 204, description = "The password has changed."))
+)]
+pub async fn change_password(
+    caller: SignedIn,
+    body: JsonBody<PasswordBody>,
+    reception: Reception,
+) -> Result<HttpResponse> {
+    reception.change_password(&caller.0, body.0.current_password, body.0.new_password).await?;
+    Ok(HttpResponse::NoContent().finish())
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error};
+use serde_json::value::RawValue;
 use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -33,9 +34,11 @@ impl fmt::Display for AmountInput {
 
 impl<'de> Deserialize<'de> for AmountInput {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match serde_json::Value::deserialize(deserializer)? {
-            serde_json::Value::String(text) => Ok(Self(text)),
-            serde_json::Value::Number(number) => Ok(Self(number.to_string())),
+        // Any other way in would take the object by which serde_json tells itself of a number.
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        match raw.get().bytes().next() {
+            Some(b'"') => serde_json::from_str(raw.get()).map(Self).map_err(D::Error::custom),
+            Some(b'-' | b'0'..=b'9') => Ok(Self(raw.get().to_owned())),
             _ => Err(D::Error::custom("an amount is a string or a number")),
         }
     }
@@ -85,7 +88,7 @@ mod tests {
     fn exponents_are_refused_later_and_other_types_at_once() {
         let exponent: AmountInput = serde_json::from_str("1e9").unwrap();
         assert!(Amount::parse(exponent.as_str()).is_err());
-        for json in ["true", "null", "[1]", "{}"] {
+        for json in ["true", "null", "[1]", "{}", r#"{"$serde_json::private::Number":"7"}"#] {
             assert!(serde_json::from_str::<AmountInput>(json).is_err(), "{json}");
         }
     }

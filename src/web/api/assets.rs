@@ -115,7 +115,8 @@ pub struct PageQuery {
     pub(super) cursor: Option<String>,
 }
 
-fn viewer(current: &CurrentUser) -> Viewer {
+/// As whom the caller looks.
+pub(super) fn viewer(current: &CurrentUser) -> Viewer {
     match current.user.role {
         Role::Admin => Viewer::Admin,
         Role::User => Viewer::User(current.user.id),

@@ -3,13 +3,14 @@
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use crate::domain::posting::Idempotency;
 use crate::error::{Error, Result};
 use crate::web::auth::Extraction;
 use crate::web::extract;
+use crate::web::json::Fields;
 
 /// The header that holds the key, or else the field `idempotency_key` of the body does.
 const HEADER: &str = "Idempotency-Key";
@@ -27,6 +28,19 @@ pub struct Keyed<T> {
     pub idempotency: Option<Idempotency>,
 }
 
+impl<T: DeserializeOwned> Keyed<T> {
+    /// A request with these method, path and query, from the fields of its body and the key of its
+    /// header. It may stand inside of another request.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for a bad key, for two keys, and for fields that are not those of `T`.
+    pub(super) fn read(target: [&str; 3], mut fields: Fields<'_>, header: Option<String>) -> Result<Self> {
+        let key = key(header, fields.take(FIELD))?;
+        let request_hash = request_hash(target, &fields);
+        Ok(Self { body: fields.parse()?, idempotency: key.map(|key| Idempotency { key, item: 0, request_hash }) })
+    }
+}
+
 impl<T: DeserializeOwned + 'static> FromRequest for Keyed<T> {
     type Error = Error;
     type Future = Extraction<Self>;
@@ -34,36 +48,28 @@ impl<T: DeserializeOwned + 'static> FromRequest for Keyed<T> {
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (req, body) = (req.clone(), extract::body(req, payload));
         Box::pin(extract::after_visitor(req.clone(), async move {
-            let bytes = body.await?;
-            let mut fields = if bytes.is_empty() { Map::new() } else { object(&req, &bytes)? };
-            let key = key(&req, fields.remove(FIELD))?;
-            let request_hash = request_hash(&req, &fields);
-            let body =
-                serde_json::from_value(Value::Object(fields)).map_err(|error| extract::unreadable_json(&error))?;
-            Ok(Self { body, idempotency: key.map(|key| Idempotency { key, item: 0, request_hash }) })
+            let body = body.await?;
+            if !body.is_empty() && !extract::is_json(&req) {
+                return Err(Error::UnsupportedMediaType);
+            }
+            let fields = if body.is_empty() { Fields::default() } else { Fields::read(&body)? };
+            Self::read([req.method().as_str(), req.path(), req.query_string()], fields, header(&req)?)
         }))
     }
 }
 
-fn object(req: &HttpRequest, bytes: &[u8]) -> Result<Map<String, Value>> {
-    if !extract::is_json(req) {
-        return Err(Error::UnsupportedMediaType);
+fn header(req: &HttpRequest) -> Result<Option<String>> {
+    let mut headers = req.headers().get_all(HEADER);
+    match (headers.next(), headers.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => Ok(Some(value.to_str().map_err(|_| bad_key())?.to_owned())),
+        (Some(_), Some(_)) => Err(Error::Malformed("Send one idempotency key.".into())),
     }
-    serde_json::from_slice(bytes).map_err(|error| extract::unreadable_json(&error))
 }
 
-fn key(req: &HttpRequest, field: Option<Value>) -> Result<Option<String>> {
-    let mut headers = req.headers().get_all(HEADER);
-    let header = match (headers.next(), headers.next()) {
-        (None, _) => None,
-        (Some(value), None) => Some(value.to_str().map_err(|_| bad_key())?.to_owned()),
-        (Some(_), Some(_)) => return Err(Error::Malformed("Send one idempotency key.".into())),
-    };
-    let field = match field {
-        None | Some(Value::Null) => None,
-        Some(Value::String(text)) => Some(text),
-        Some(_) => return Err(bad_key()),
-    };
+fn key(header: Option<String>, field: Option<&RawValue>) -> Result<Option<String>> {
+    let field: Option<String> =
+        field.map_or(Ok(None), |value| serde_json::from_str(value.get())).map_err(|_| bad_key())?;
     let key = match (header, field) {
         (Some(header), Some(field)) if header != field => {
             return Err(Error::Malformed("The header and the body name different idempotency keys.".into()));
@@ -82,11 +88,11 @@ fn bad_key() -> Error {
     Error::Malformed("An idempotency key is 1 to 255 visible ASCII characters.".into())
 }
 
-/// SHA-256 of method, path, query and body. A JSON object sorts its fields here, so that the same
-/// request written differently is the same.
-fn request_hash(req: &HttpRequest, fields: &Map<String, Value>) -> [u8; 32] {
+/// SHA-256 of method, path, query and fields, so that the same request written differently is the
+/// same.
+fn request_hash([method, path, query]: [&str; 3], fields: &Fields<'_>) -> [u8; 32] {
     let mut hash = Sha256::new();
-    for part in [req.method().as_str(), req.path(), req.query_string(), &Value::Object(fields.clone()).to_string()] {
+    for part in [method, path, query, &fields.canonical()] {
         hash.update(part.len().to_be_bytes());
         hash.update(part);
     }

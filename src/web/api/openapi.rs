@@ -156,8 +156,11 @@ fn common_codes(operation: &Map<String, Value>, route: &Route, keyed: bool) -> V
     }
     match route.access {
         Access::Public => {}
-        Access::User => codes.extend(["unauthenticated", "overloaded"]),
-        Access::Admin => codes.extend(["unauthenticated", "overloaded", "forbidden"]),
+        // Everybody may come with a wrong password, after too many of them, or with an API key that
+        // has not the scope.
+        Access::User | Access::Admin => {
+            codes.extend(["unauthenticated", "invalid_credentials", "rate_limited", "forbidden", "overloaded"]);
+        }
     }
     if route.path.contains('{') {
         codes.push("not_found");

@@ -1,0 +1,189 @@
+//! Campaigns: finding and creating them.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::ListBody;
+use super::amount::{AmountInput, Decimal};
+use super::assets::PageQuery;
+use crate::domain::{Amount, AssetKind, AssetTypeCode, CampaignId, CampaignState};
+use crate::error::{Error, FieldError, Result};
+use crate::repo::campaigns::{self, CampaignView, NewCampaign};
+use crate::repo::{Db, PageRequest};
+use crate::web::auth::{Admin, By, CurrentUser};
+use crate::web::extract::{JsonBody, Now, PathOf, QueryOf};
+
+/// A campaign, and where its assets are at this moment.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CampaignBody {
+    id: CampaignId,
+    #[schema(examples("Festive Cashback"))]
+    title: String,
+    #[schema(examples("Thank you for shopping with us."))]
+    description: String,
+    kind: AssetKind,
+    asset_type: AssetTypeCode,
+    /// What the owner of each asset gets.
+    #[schema(value_type = Decimal)]
+    amount: String,
+    status: CampaignState,
+    /// From when on its assets can be claimed; null where that was from the beginning.
+    #[schema(required = true)]
+    starts_at: Option<DateTime<Utc>>,
+    /// From when on they can no longer be claimed.
+    #[schema(required = true)]
+    ends_at: Option<DateTime<Utc>>,
+    /// How many of its assets one user may claim.
+    per_user_limit: i32,
+    /// How many of its assets wait for their claim.
+    available: i64,
+    /// How many have their owner.
+    claimed: i64,
+    /// How many ran out.
+    expired: i64,
+    /// How many the caller has claimed.
+    claimed_by_me: i64,
+    created_at: DateTime<Utc>,
+}
+
+impl From<CampaignView> for CampaignBody {
+    fn from(view: CampaignView) -> Self {
+        let CampaignView { campaign, state, scale, counts } = view;
+        Self {
+            id: campaign.id,
+            title: campaign.title,
+            description: campaign.description,
+            kind: campaign.kind,
+            asset_type: campaign.asset_type,
+            amount: campaign.amount.at_scale(scale.0),
+            status: state,
+            starts_at: campaign.starts_at,
+            ends_at: campaign.ends_at,
+            per_user_limit: campaign.per_user_limit,
+            available: counts.available,
+            claimed: counts.claimed,
+            expired: counts.expired,
+            claimed_by_me: counts.claimed_by_viewer,
+            created_at: campaign.created_at,
+        }
+    }
+}
+
+/// Lists campaigns
+///
+/// Users see those that have begun, admins see all.
+///
+/// # Errors
+/// `invalid_cursor`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/campaigns",
+    params(PageQuery),
+    responses((status = 200, description = "A page of campaigns.", body = ListBody<CampaignBody>))
+)]
+pub async fn list(current: CurrentUser, query: QueryOf<PageQuery>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
+    let request = PageRequest::new(query.0.limit, query.0.cursor.as_deref())?;
+    let page = db.run(move |conn| campaigns::page(conn, &current.user, &request, now.0)).await?;
+    Ok(HttpResponse::Ok().json(ListBody::of(page, CampaignBody::from)))
+}
+
+/// Shows a campaign
+///
+/// # Errors
+/// `not_found` where there is none that the caller may know of.
+#[utoipa::path(
+    get,
+    path = "/api/v1/campaigns/{id}",
+    params(("id" = CampaignId, Path)),
+    responses((status = 200, description = "The campaign.", body = CampaignBody))
+)]
+pub async fn show(current: CurrentUser, id: PathOf<CampaignId>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
+    let view = db.run(move |conn| campaigns::one(conn, &current.user, id.0, now.0)).await?;
+    Ok(HttpResponse::Ok().json(CampaignBody::from(view)))
+}
+
+/// The body of a creation.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewCampaignBody {
+    /// What the campaign and its assets are called.
+    #[schema(min_length = 1, max_length = 200, examples("Festive Cashback"))]
+    title: String,
+    /// What it is for.
+    #[serde(default)]
+    #[schema(max_length = 2_000, examples("Thank you for shopping with us."))]
+    description: String,
+    /// Why its assets are given: signup, referral or promotional.
+    #[schema(value_type = AssetKind)]
+    kind: String,
+    /// The unit of the amount, by its code.
+    #[schema(value_type = AssetTypeCode)]
+    asset_type: String,
+    /// What the owner of each asset gets.
+    amount: AmountInput,
+    /// How many assets.
+    #[schema(minimum = 1, maximum = 10_000, examples(100))]
+    quantity: i64,
+    /// From when on they can be claimed; at once where nothing is said.
+    #[schema(examples("2035-12-01T00:00:00Z"))]
+    starts_at: Option<DateTime<Utc>>,
+    /// From when on they can no longer be claimed, later than now and than `starts_at`.
+    #[schema(examples("2035-12-31T23:00:00Z"))]
+    ends_at: Option<DateTime<Utc>>,
+    /// How many one user may claim; one where nothing is said.
+    #[schema(minimum = 1, maximum = 10_000)]
+    per_user_limit: Option<i64>,
+}
+
+impl NewCampaignBody {
+    /// What is asked for, or everything that is wrong with it.
+    fn parse(self, now: DateTime<Utc>) -> Result<NewCampaign> {
+        // None that is out of range is in it: zero is refused with the other fields.
+        let quantity = usize::try_from(self.quantity).unwrap_or_default();
+        let per_user_limit = i32::try_from(self.per_user_limit.unwrap_or(1)).unwrap_or_default();
+        let times = (self.starts_at, self.ends_at);
+        let mut errors = NewCampaign::faults(&self.title, &self.description, quantity, times, per_user_limit, now);
+        let kind = self.kind.parse::<AssetKind>();
+        if let Err(words) = &kind {
+            errors.push(FieldError::new("kind", format!("The kind {words}.")));
+        }
+        let amount = Amount::parse(self.amount.as_str());
+        match (kind, amount) {
+            (Ok(kind), Ok(amount)) if errors.is_empty() => Ok(NewCampaign {
+                title: self.title,
+                description: self.description,
+                kind,
+                asset_type: AssetTypeCode::parse(&self.asset_type)?,
+                amount,
+                quantity,
+                starts_at: self.starts_at,
+                ends_at: self.ends_at,
+                per_user_limit,
+            }),
+            (Ok(_), Err(refusal)) if errors.is_empty() => Err(refusal.into()),
+            (_, amount) => {
+                errors.extend(amount.err().map(|refusal| FieldError::new("amount", refusal.to_string())));
+                Err(Error::Invalid(errors))
+            }
+        }
+    }
+}
+
+/// Creates a campaign with its assets, all or none
+///
+/// # Errors
+/// `invalid`, `invalid_amount`, `asset_type_not_found`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/admin/campaigns",
+    request_body = NewCampaignBody,
+    responses((status = 201, description = "The new campaign.", body = CampaignBody))
+)]
+pub async fn create(_: Admin, by: By, now: Now, body: JsonBody<NewCampaignBody>, db: Data<Db>) -> Result<HttpResponse> {
+    let new = body.0.parse(now.0)?;
+    let view = db.run(move |conn| campaigns::create(conn, &by.0, &new, now.0)).await?;
+    Ok(HttpResponse::Created().json(CampaignBody::from(view)))
+}

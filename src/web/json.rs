@@ -1,0 +1,220 @@
+//! JSON objects, read strictly: no field twice, nothing that the database cannot keep, and numbers
+//! digit by digit.
+
+use std::collections::BTreeMap;
+
+use serde::de::value::MapDeserializer;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::error::{Error, FieldError, Result};
+
+/// How many objects and lists may stand inside each other.
+const DEEPEST: usize = 32;
+
+/// The longest number and the largest exponent inside of objects and lists: what a number of 64
+/// bits can need, and nothing that a few characters blow up to thousands of digits in the database.
+const LONGEST_NUMBER: usize = 400;
+const LARGEST_EXPONENT: u32 = 400;
+
+/// The fields of a JSON object, each there once.
+#[derive(Debug, Default)]
+pub(super) struct Fields<'a>(BTreeMap<String, Field<'a>>);
+
+#[derive(Debug)]
+struct Field<'a> {
+    raw: &'a RawValue,
+    canonical: String,
+}
+
+impl<'a> Fields<'a> {
+    /// Reads an object.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for anything else, for a field that is there twice at any depth and for
+    /// too much depth; [`Error::Invalid`] for texts and numbers that cannot be kept.
+    pub fn read(json: &'a [u8]) -> Result<Self> {
+        if json.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+            return Err(Error::Malformed("Send a JSON object.".into()));
+        }
+        let Object(fields) = serde_json::from_slice(json).map_err(|error| unreadable(&error))?;
+        let fields = fields.into_iter().map(|(name, raw)| {
+            let canonical = format!("{}:{}", quoted(&name, &name)?, canonical(&name, raw.get(), 1)?);
+            Ok((name, Field { raw, canonical }))
+        });
+        fields.collect::<Result<_>>().map(Self)
+    }
+
+    /// Takes a field out: its value as it was written.
+    pub fn take(&mut self, name: &str) -> Option<&'a RawValue> {
+        self.0.remove(name).map(|field| field.raw)
+    }
+
+    /// The fields as a value of the program. Let `T` deny unknown fields.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`].
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
+        let fields = self.0.iter().map(|(name, field)| (name.as_str(), field.raw));
+        T::deserialize(MapDeserializer::new(fields)).map_err(|error| {
+            // It would be the place within a field's value.
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            let text = error.to_string();
+            Error::Malformed(format!("The JSON cannot be read: {}.", text.trim_end_matches(&place)).into())
+        })
+    }
+
+    /// One text for all ways to write these fields: their order, blanks and escapes do not matter.
+    pub fn canonical(&self) -> String {
+        self.0.values().map(|field| field.canonical.as_str()).collect::<Vec<_>>().join(",")
+    }
+}
+
+/// Why a body is not the JSON that is wanted.
+pub(super) fn unreadable(error: &serde_json::Error) -> Error {
+    Error::Malformed(format!("The JSON cannot be read: {error}.").into())
+}
+
+/// An object whose values are as they were written.
+struct Object<'a>(BTreeMap<String, &'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Fields;
+
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Object<'de>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Object<'de>, A::Error> {
+                let mut fields = BTreeMap::new();
+                while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+                    if fields.contains_key(&name) {
+                        return Err(A::Error::custom(format!("the field {name:?} is there twice")));
+                    }
+                    fields.insert(name, value);
+                }
+                Ok(Object(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+/// The one way to write a value that stands somewhere in a field, once it is known to be sound.
+fn canonical(field: &str, json: &str, depth: usize) -> Result<String> {
+    let first = json.bytes().next();
+    if matches!(first, Some(b'{' | b'[')) && depth >= DEEPEST {
+        return Err(Error::Malformed(format!("The field {field:?} is nested too deeply.").into()));
+    }
+    match first {
+        Some(b'{') => {
+            let Object(fields) = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
+            let fields = fields.into_iter().map(|(name, value)| {
+                Ok(format!("{}:{}", quoted(field, &name)?, canonical(field, value.get(), depth + 1)?))
+            });
+            Ok(format!("{{{}}}", fields.collect::<Result<Vec<_>>>()?.join(",")))
+        }
+        Some(b'[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
+            let items = items.into_iter().map(|item| canonical(field, item.get(), depth + 1));
+            Ok(format!("[{}]", items.collect::<Result<Vec<_>>>()?.join(",")))
+        }
+        Some(b'"') => {
+            let text: String = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
+            quoted(field, &text)
+        }
+        Some(b'-' | b'0'..=b'9') if depth > 1 && is_beyond_bounds(json) => {
+            Err(Error::Invalid(vec![FieldError::new(field.to_owned(), "Use numbers of fewer digits.")]))
+        }
+        _ => Ok(json.to_owned()),
+    }
+}
+
+/// A text between quotes, unless it holds the one character that PostgreSQL cannot keep.
+fn quoted(field: &str, text: &str) -> Result<String> {
+    if text.contains('\0') {
+        let field = field.replace('\0', "\u{fffd}");
+        return Err(Error::Invalid(vec![FieldError::new(field, "Leave out the character U+0000.")]));
+    }
+    Ok(serde_json::Value::from(text).to_string())
+}
+
+fn is_beyond_bounds(number: &str) -> bool {
+    let exponent = number.split_once(['e', 'E']).map(|(_, exponent)| exponent.trim_start_matches(['+', '-']));
+    number.len() > LONGEST_NUMBER
+        || exponent.is_some_and(|digits| !digits.parse::<u32>().is_ok_and(|size| size <= LARGEST_EXPONENT))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    fn canonical(json: &str) -> String {
+        Fields::read(json.as_bytes()).unwrap().canonical()
+    }
+
+    #[test]
+    fn one_object_written_in_many_ways_has_one_text() {
+        let text = canonical(r#"{"a":"A/","b":{"c":1.50,"d":[true,null]}}"#);
+        for same in [
+            r#" { "b" : { "d" : [ true , null ] , "c" : 1.50 } , "a" : "A/" } "#,
+            r#"{"\u0061":"\u0041\/","b":{"c":1.50,"d":[true,null]}}"#,
+        ] {
+            assert_eq!(canonical(same), text, "{same}");
+        }
+        for other in [
+            r#"{"a":"A/","b":{"c":1.5,"d":[true,null]}}"#,
+            r#"{"a":"A/","b":{"c":1.50,"d":[null,true]}}"#,
+            r#"{"a":"A/","b":{"c":"1.50","d":[true,null]}}"#,
+            r#"{"a":"A/\",\"b\":{","c":1.50,"d":[true,null]}"#,
+        ] {
+            assert_ne!(canonical(other), text, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_kept_or_means_two_things_is_refused() {
+        let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(30_000), "]".repeat(30_000));
+        for json in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"a":{"b":1,"b":2}}"#,
+            r#"{"a":[{"b":1,"b":2}]}"#,
+            r#"{"a":"\ud800"}"#,
+            r#"{"a":["\udc00\ud800"]}"#,
+            r#"{"a":01}"#,
+            r#"{"a":1}{}"#,
+            r#"["a"]"#,
+            "7",
+            "",
+            &deep,
+        ] {
+            assert!(matches!(Fields::read(json.as_bytes()), Err(Error::Malformed(_))), "{json:.40}");
+        }
+        assert!(matches!(Fields::read(b"{\"a\":\"\xff\"}"), Err(Error::Malformed(_))));
+        let long = format!(r#"{{"a":[{}]}}"#, "1".repeat(401));
+        for json in [
+            r#"{"a":"\u0000"}"#,
+            r#"{"a":{"b":["x\u0000y"]}}"#,
+            r#"{"a":{"\u0000":1}}"#,
+            r#"{"a":[1e401]}"#,
+            r#"{"a":[1E-99999999999999999999]}"#,
+            &long,
+        ] {
+            let named = |errors: &[FieldError]| errors.iter().all(|error| error.field == "a");
+            assert!(
+                matches!(Fields::read(json.as_bytes()), Err(Error::Invalid(errors)) if named(&errors)),
+                "{json:.40}"
+            );
+        }
+        for json in [r#"{"a":[1.7976931348623157e308, 5E-324, -0]}"#, r#"{"a":"\ud83d\ude00"}"#, "{}"] {
+            assert!(Fields::read(json.as_bytes()).is_ok(), "{json}");
+        }
+    }
+}
