@@ -21,8 +21,14 @@ use crate::web::extract::{PathOf, QueryOf};
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct TransactionBody {
     /// A UUIDv7.
-    #[schema(value_type = uuid::Uuid)]
     id: TransactionId,
+    #[serde(flatten)]
+    movement: MovementBody,
+}
+
+/// What a transaction moves, or would move.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct MovementBody {
     /// Why value moved.
     #[serde(rename = "type")]
     #[schema(value_type = String, example = "transfer")]
@@ -60,9 +66,9 @@ pub struct TransactionBody {
 /// One line of a transaction.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct EntryBody {
-    /// The wallet.
-    #[schema(value_type = i64)]
-    wallet_id: WalletId,
+    /// The wallet; none in a dry run of what would open it.
+    #[schema(value_type = Option<i64>)]
+    wallet_id: Option<WalletId>,
     /// What it gained, or gave where negative.
     #[schema(example = "-12.50")]
     amount: String,
@@ -75,11 +81,17 @@ pub struct EntryBody {
 impl TransactionBody {
     /// The transaction without what the viewer may not know: balances of others, and reasons.
     pub fn new(view: TransactionView, viewer: Viewer) -> Self {
+        Self { id: view.transaction.id, movement: MovementBody::new(view, viewer) }
+    }
+}
+
+impl MovementBody {
+    /// As [`TransactionBody::new`].
+    pub fn new(view: TransactionView, viewer: Viewer) -> Self {
         let TransactionView { transaction, user, counterparty } = view;
         let Transaction { debit, credit, scale, .. } = &transaction;
         let entries = [EntryBody::new(debit, scale.0, viewer), EntryBody::new(credit, scale.0, viewer)];
         Self {
-            id: transaction.id,
             transaction_type: transaction.transaction_type,
             user,
             counterparty,
