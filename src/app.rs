@@ -16,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::refused;
 use crate::config::{Config, Database};
+use crate::ephemeral::Throttles;
 use crate::error::Fatal;
 use crate::jobs::Jobs;
 use crate::ledger::{Clock, Ledger, Settings};
@@ -94,6 +95,8 @@ fn serve_on(
         ledger: Arc::clone(&ledger),
         passwords: Arc::new(Passwords::start(config.bcrypt_cost).map_err(|error| no_thread(&error))?),
         secret,
+        previous_secret: config.secret_key_previous.clone(),
+        throttles: Throttles::new(config.rate_limits),
         clock,
         public_url: config.public_url.clone(),
         jobs: jobs.runs(),

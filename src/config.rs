@@ -25,9 +25,11 @@ pub const VARIABLES: &[&str] = &[
     "DATABASE_PASSWORD",
     "DATABASE_POOL_SIZE",
     "SECRET_KEY",
+    "SECRET_KEY_PREVIOUS",
     "LOG_FORMAT",
     "LOG_LEVEL",
     "BCRYPT_COST",
+    "RATE_LIMITS",
     "POSTING_THREADS",
     "POSTING_BATCH_MAX",
     "DEMO_PASSWORD",
@@ -67,12 +69,16 @@ pub struct Config {
     pub database_pool_size: u32,
     /// At least 32 characters from which all keys are derived; none: made and kept in `data_dir`.
     pub secret_key: Option<String>,
+    /// The secret key of before, whose tokens are still read.
+    pub secret_key_previous: Option<String>,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Which log lines are written, in the syntax of tracing's `EnvFilter`.
     pub log_level: String,
     /// bcrypt's cost, 4 to 16: each step doubles the time of a sign-in.
     pub bcrypt_cost: u32,
+    /// Whether those who guess passwords and codes are made to wait.
+    pub rate_limits: bool,
     /// How many threads post batches, each with a lane of the treasury of its own.
     pub posting_threads: usize,
     /// How many commands one batch takes at most.
@@ -114,10 +120,7 @@ impl Config {
             Some("pretty") => LogFormat::Pretty,
             Some(_) => return Err(bad("LOG_FORMAT", "json or pretty")),
         };
-        let secret_key = set("SECRET_KEY");
-        if secret_key.as_ref().is_some_and(|key| key.len() < 32) {
-            return Err(bad("SECRET_KEY", "at least 32 characters; `openssl rand -base64 48` makes a good one"));
-        }
+        let secret_key = secret(&set, "SECRET_KEY")?;
         if secret_key.is_none() && database != Database::Embedded {
             return Err(Fatal::new(
                 "SECRET_KEY must be set where DATABASE_URL is; `openssl rand -base64 48` makes a good one",
@@ -142,9 +145,15 @@ impl Config {
             database,
             database_pool_size: number(&set, "DATABASE_POOL_SIZE", 8, 4, 64)?,
             secret_key,
+            secret_key_previous: secret(&set, "SECRET_KEY_PREVIOUS")?,
             log_format,
             log_level,
             bcrypt_cost: number(&set, "BCRYPT_COST", 12, 4, 16)?,
+            rate_limits: match set("RATE_LIMITS").as_deref() {
+                None | Some("on") => true,
+                Some("off") => false,
+                Some(_) => return Err(bad("RATE_LIMITS", "on or off")),
+            },
             posting_threads: number(&set, "POSTING_THREADS", 2, 1, 16)?,
             posting_batch_max: number(&set, "POSTING_BATCH_MAX", 256, 1, 1000)?,
             demo_password: set("DEMO_PASSWORD"),
@@ -181,6 +190,15 @@ where
         .ok()
         .filter(|value| (least..=most).contains(value))
         .ok_or_else(|| bad(name, &format!("a whole number from {least} to {most}")))
+}
+
+fn secret(set: Lookup<'_>, name: &str) -> Result<Option<String>, Fatal> {
+    match set(name) {
+        Some(key) if key.len() < 32 => {
+            Err(bad(name, "at least 32 characters; `openssl rand -base64 48` makes a good one"))
+        }
+        key => Ok(key),
+    }
 }
 
 fn bind(set: Lookup<'_>) -> Result<SocketAddr, Fatal> {

@@ -2,10 +2,11 @@
 //! served ([`Error`]), and Coffer itself cannot start or go on ([`Fatal`]).
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use crate::domain::{Amount, AssetTypeCode, Balance};
+use crate::domain::{Amount, AssetTypeCode, Balance, WalletId};
 
 /// The result of serving a request.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -25,6 +26,18 @@ pub enum Refusal {
     /// No asset has this id, or the caller may not know of it.
     #[error("There is no such credit.")]
     AssetNotFound,
+    /// No campaign has this id, or the caller may not know of it.
+    #[error("There is no such campaign.")]
+    CampaignNotFound,
+    /// The campaign has not begun, is over, or is held up.
+    #[error("This campaign is not running now.")]
+    CampaignNotRunning,
+    /// The user has as many assets of the campaign as one user may have.
+    #[error("You have claimed as many credits of this campaign as one user may have.")]
+    ClaimLimitReached,
+    /// No asset of the campaign is left.
+    #[error("All credits of this campaign have been claimed.")]
+    SoldOut,
     /// A debit would leave less than the floor. `available` is what may be taken, at the scale of
     /// the asset type.
     #[error("There is not enough in the wallet: {available} {asset_type} can be used.")]
@@ -64,6 +77,9 @@ pub enum Refusal {
     /// The idempotency key was used by this caller for another request.
     #[error("This idempotency key was used for another request. Use a new key.")]
     IdempotencyKeyReused,
+    /// The user has a wallet in this asset type: this one.
+    #[error("There is a wallet in this asset type already.")]
+    WalletExists(WalletId),
     /// The voucher codes of these assets are in use: the same request came before.
     #[error("These credits have been created already.")]
     AlreadyCreated,
@@ -76,6 +92,9 @@ pub enum Refusal {
     /// A refresh token that had been used before was used again: the session has ended.
     #[error("This refresh token was used before. The session has been ended; sign in again.")]
     RefreshReused,
+    /// The user has as many API keys as one may have.
+    #[error("There are 50 API keys already. Delete one that is not needed.")]
+    TooManyApiKeys,
 }
 
 /// What is wrong with one field of a request.
@@ -133,6 +152,12 @@ pub enum Error {
     /// A form without the token of its session: it was sent from elsewhere, or the session ended.
     #[error("The form was too old to be sent safely. Please send it again.")]
     StaleForm,
+    /// Too many wrong guesses, or too many of something else, in a short time; nothing was done.
+    #[error("That was too often in a short time. Nothing was done; try again later.")]
+    RateLimited {
+        /// How long to wait.
+        retry_after: Duration,
+    },
     /// A bounded queue is full; nothing was done.
     #[error("Coffer is very busy. Nothing was done; try again in a moment.")]
     Overloaded,

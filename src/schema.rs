@@ -1,6 +1,21 @@
 // @generated automatically by Diesel CLI.
 
 diesel::table! {
+    api_keys (id) {
+        id -> Int8,
+        user_id -> Int8,
+        name -> Text,
+        secret_hash -> Bytea,
+        may_read -> Bool,
+        may_write -> Bool,
+        may_administer -> Bool,
+        created_at -> Timestamptz,
+        last_used_at -> Nullable<Timestamptz>,
+        expires_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     asset_types (code) {
         code -> Text,
         name -> Text,
@@ -66,6 +81,8 @@ diesel::table! {
         user_id -> Int8,
         transaction_id -> Uuid,
         claimed_at -> Timestamptz,
+        campaign_id -> Nullable<Int8>,
+        campaign_claim -> Nullable<Int4>,
     }
 }
 
@@ -83,12 +100,14 @@ diesel::table! {
 }
 
 diesel::table! {
-    idempotency_keys (user_id, key) {
+    idempotency_keys (user_id, key, item) {
         user_id -> Int8,
         key -> Text,
         request_hash -> Bytea,
-        transaction_id -> Uuid,
+        transaction_id -> Nullable<Uuid>,
         created_at -> Timestamptz,
+        item -> Int4,
+        owned_with -> Nullable<Numeric>,
     }
 }
 
@@ -156,6 +175,7 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(api_keys -> users (user_id));
 diesel::joinable!(assets -> asset_types (asset_type));
 diesel::joinable!(assets -> campaigns (campaign_id));
 diesel::joinable!(audit_log -> users (actor_id));
@@ -165,6 +185,7 @@ diesel::joinable!(wallets -> asset_types (asset_type));
 diesel::joinable!(wallets -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
+    api_keys,
     asset_types,
     assets,
     audit_log,

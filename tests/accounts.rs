@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 use support::api::count_in;
 use support::web::{PASSWORD, Web, browser, is, page, post, problem, send, sign_in, submit, texts, value};
 
+/// The ways in that a 401 names.
+const CHALLENGES: &str = r#"Bearer, Basic realm="coffer", charset="UTF-8""#;
+
 async fn me(web: &Web, tokens: &Value) -> Response {
     send(Client::new().get(web.url("/api/v1/me")).bearer_auth(tokens["access_token"].as_str().unwrap())).await
 }
@@ -138,7 +141,7 @@ async fn a_wrong_password_and_an_unknown_login_are_answered_alike() {
         let answer = post(&web, "/api/v1/auth/login", json!({"login": login, "password": password})).await;
         assert_eq!(
             (answer.status(), &answer.headers()["www-authenticate"]),
-            (StatusCode::UNAUTHORIZED, &"Bearer".parse().unwrap())
+            (StatusCode::UNAUTHORIZED, &CHALLENGES.parse().unwrap())
         );
         let mut body: Value = answer.json().await.unwrap();
         body["request_id"].take();
@@ -157,7 +160,7 @@ async fn an_access_token_lasts_fifteen_minutes_and_no_other_is_taken() {
     assert_eq!(me(&web, &tokens).await.status(), 200);
     web.wait_seconds(60);
     let answer = me(&web, &tokens).await;
-    assert_eq!(answer.headers()["www-authenticate"], "Bearer");
+    assert_eq!(answer.headers()["www-authenticate"], CHALLENGES);
     assert_eq!(problem(answer).await, is(401, "unauthenticated"));
     for token in ["", "x", "a.b.c", tokens["refresh_token"].as_str().unwrap()] {
         let answer = me(&web, &json!({"access_token": token})).await;

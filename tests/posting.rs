@@ -9,10 +9,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, TimeDelta, Utc};
 use coffer::domain::posting::{
-    Action, AssetState, AssetTypeRules, Book, Command, Decision, Direction, EntryLine, Posting, WalletKey, WalletState,
-    decide,
+    Action, Answer, AssetState, AssetTypeRules, Book, CampaignState, Command, Decision, Direction, EntryLine, Posting,
+    WalletKey, WalletState, decide,
 };
-use coffer::domain::{AssetId, AssetStatus, Balance, Owner, Scale, TransactionId, TransactionType, UserId, UserStatus};
+use coffer::domain::{
+    AssetId, AssetStatus, Balance, CampaignId, Owner, Scale, TransactionId, TransactionType, UserId, UserStatus,
+};
 use coffer::error::Refusal;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -42,23 +44,39 @@ fn world() -> (Book, World) {
         book.asset_types.insert(unit(code), rules);
     }
     let soon = Some(noon() + TimeDelta::seconds(60));
-    for (id, status, expires_at, code, value) in [
-        (1, AssetStatus::Available, None, "GOLD", "100"),
-        (2, AssetStatus::Available, soon, "CASH", "15.50"),
-        (3, AssetStatus::Available, soon, "PTS", "20"),
-        (4, AssetStatus::Available, Some(noon()), "GOLD", "5"),
-        (5, AssetStatus::Expired, Some(noon()), "GOLD", "5"),
+    for (id, code, starts_at, per_user_limit) in [(1, "PTS", None, 1), (2, "CASH", Some(noon()), 2)] {
+        let asset_type = unit(code);
+        let (ends_at, on_offer) = (soon, BTreeSet::new());
+        let campaign =
+            CampaignState { asset_type, starts_at, ends_at, paused: false, per_user_limit, on_offer, contended: false };
+        book.campaigns.insert(CampaignId(id), campaign);
+    }
+    for (id, status, expires_at, code, value, campaign) in [
+        (1, AssetStatus::Available, None, "GOLD", "100", None),
+        (2, AssetStatus::Available, soon, "CASH", "15.50", None),
+        (3, AssetStatus::Available, soon, "PTS", "20", Some(1)),
+        (4, AssetStatus::Available, Some(noon()), "GOLD", "5", None),
+        (5, AssetStatus::Expired, Some(noon()), "GOLD", "5", None),
+        (7, AssetStatus::Available, None, "PTS", "20", Some(1)),
+        (8, AssetStatus::Available, soon, "CASH", "9", Some(2)),
+        (9, AssetStatus::Available, None, "CASH", "9", Some(2)),
     ] {
         let asset_type = unit(code);
         let title = format!("Credit {id}");
-        let state = AssetState { status, expires_at, asset_type, amount: amount(value), title, claimed: None };
+        let campaign = campaign.map(CampaignId);
+        if let Some(campaign) = campaign.and_then(|campaign| book.campaigns.get_mut(&campaign)) {
+            campaign.on_offer.insert(AssetId(id));
+        }
+        let amount = amount(value);
+        let state = AssetState { status, expires_at, asset_type, amount, title, campaign, claimed: None };
         book.assets.insert(AssetId(id), state);
     }
     let ids = |range: std::ops::RangeInclusive<i64>| range.collect::<Vec<_>>();
     let world = World {
         admin: UserId(9),
         users: ids(1..=5).into_iter().map(UserId).collect(),
-        assets: ids(1..=6).into_iter().map(AssetId).collect(),
+        assets: ids(1..=9).into_iter().map(AssetId).collect(),
+        campaigns: ids(1..=3).into_iter().map(CampaignId).collect(),
     };
     (book, world)
 }
@@ -70,7 +88,8 @@ fn same(one: &Book, other: &Book) -> bool {
         && one.assets == other.assets
         && one.wallets == other.wallets
         && one.transactions == other.transactions
-        && one.keys == other.keys
+        && one.campaigns == other.campaigns
+        && one.campaign_claims == other.campaign_claims
 }
 
 /// What must hold of books, whatever was done to them.
@@ -79,7 +98,8 @@ struct Watch {
     owners: HashMap<AssetId, (UserId, TransactionId)>,
     posted: HashMap<TransactionId, Posting>,
     reversed: HashSet<TransactionId>,
-    keys: HashMap<(UserId, String), ([u8; 32], TransactionId)>,
+    keys: HashMap<(UserId, String), ([u8; 32], Answer)>,
+    campaign_claims: HashMap<(CampaignId, UserId), i32>,
 }
 
 impl Watch {
@@ -87,32 +107,34 @@ impl Watch {
     fn see(&mut self, before: &Book, after: &Book, command: &Command, decision: &Result<Decision, Refusal>) {
         match decision {
             Ok(Decision::Post(posting)) => self.see_posting(before, after, command, posting),
-            Ok(Decision::Replay(id)) => {
-                assert!(same(before, after), "a replay moves nothing");
+            Ok(Decision::Replay(answer)) => {
+                assert!(same(before, after) && before.keys == after.keys, "a replay moves nothing");
                 let key = command.idempotency.as_ref().expect("only a key replays");
                 let used = &self.keys[&(command.requested_by, key.key.clone())];
-                assert_eq!(used, &(key.request_hash, *id));
+                assert_eq!(used, &(key.request_hash, answer.clone()));
             }
-            Ok(Decision::Again(id, held)) => {
+            Ok(Decision::Again(answer)) => {
                 assert!(same(before, after), "a claim again moves nothing");
                 let Action::Claim { user, asset } = command.action else { panic!("only a claim is again") };
-                assert_eq!(self.owners[&asset], (user, *id));
+                assert_eq!(self.owners[&asset], (user, answer.transaction));
                 let key = WalletKey { owner: Owner::User(user), asset_type: before.assets[&asset].asset_type.clone() };
-                assert_eq!(&after.wallets[&key].balance, held);
+                assert_eq!(Some(&after.wallets[&key].balance), answer.owned_with.as_ref());
+                self.see_key(command, answer);
             }
             Err(refusal) => {
-                assert!(same(before, after), "{refusal:?} left a trace");
+                assert!(same(before, after) && before.keys == after.keys, "{refusal:?} left a trace");
                 self.see_refusal(command, refusal);
             }
         }
         if let Some(key) = &command.idempotency
-            && let Some((hash, id)) = self.keys.get(&(command.requested_by, key.key.clone()))
+            && let Some((hash, answer)) = self.keys.get(&(command.requested_by, key.key.clone()))
         {
             let expected = match decision {
-                Ok(Decision::Post(posting)) => posting.transaction == *id,
-                Ok(Decision::Replay(replayed)) => replayed == id && *hash == key.request_hash,
+                Ok(Decision::Post(posting)) => posting.transaction == answer.transaction,
+                Ok(Decision::Replay(replayed) | Decision::Again(replayed)) => {
+                    replayed == answer && *hash == key.request_hash
+                }
                 Err(refusal) => *refusal == Refusal::IdempotencyKeyReused && *hash != key.request_hash,
-                Ok(Decision::Again(..)) => false,
             };
             assert!(expected, "a used key gave {decision:?}");
         }
@@ -128,7 +150,14 @@ impl Watch {
         see_line(before, after, posting, &posting.debit, &posting.debit.balance_before.debited(amount), false);
         see_line(before, after, posting, &posting.credit, &posting.credit.balance_before.credited(amount), true);
         see_floor(before, command, posting);
-        if let Action::Claim { user, asset } = command.action {
+        if let Some(asset) = posting.asset {
+            let (Action::Claim { user, .. } | Action::ClaimAny { user, .. }) = command.action else {
+                panic!("only claims have assets")
+            };
+            if let Action::Claim { asset: named, .. } = command.action {
+                assert_eq!(asset, named);
+            }
+            self.see_campaign(before, command, user, asset, posting.campaign);
             let earlier = self.owners.insert(asset, (user, posting.transaction));
             assert_eq!(earlier, None, "asset {asset} was claimed twice");
             let state = &before.assets[&asset];
@@ -150,11 +179,35 @@ impl Watch {
             assert_eq!(wallet, &after.wallets[key], "another wallet changed");
         }
         self.posted.insert(posting.transaction, posting.clone());
+        self.see_key(command, &Answer { transaction: posting.transaction, owned_with: None });
+    }
+
+    fn see_key(&mut self, command: &Command, answer: &Answer) {
         if let Some(key) = &command.idempotency {
-            let used = (key.request_hash, posting.transaction);
+            let used = (key.request_hash, answer.clone());
             let earlier = self.keys.insert((command.requested_by, key.key.clone()), used);
-            assert_eq!(earlier, None, "a key was used for two transactions");
+            assert_eq!(earlier, None, "a key was used for two answers");
         }
+    }
+
+    fn see_campaign(
+        &mut self,
+        before: &Book,
+        command: &Command,
+        user: UserId,
+        asset: AssetId,
+        numbered: Option<(CampaignId, i32)>,
+    ) {
+        assert_eq!(numbered.map(|(campaign, _)| campaign), before.assets[&asset].campaign);
+        if let Action::ClaimAny { campaign, .. } = command.action {
+            assert_eq!(before.assets[&asset].campaign, Some(campaign));
+        }
+        let Some((campaign, number)) = numbered else { return };
+        let claims = self.campaign_claims.entry((campaign, user)).or_default();
+        *claims += 1;
+        let state = &before.campaigns[&campaign];
+        assert_eq!(number, *claims, "claims are counted from 1");
+        assert!(number <= state.per_user_limit && state.is_running(before.now));
     }
 
     fn see_refusal(&self, command: &Command, refusal: &Refusal) {
@@ -163,6 +216,9 @@ impl Watch {
             (Refusal::AlreadyReversed, Action::Reversal { reverses }) => assert!(self.reversed.contains(reverses)),
             (Refusal::TransactionNotFound, Action::Reversal { reverses }) => {
                 assert!(!self.posted.contains_key(reverses));
+            }
+            (Refusal::ClaimLimitReached, Action::ClaimAny { user, campaign }) => {
+                assert!(self.campaign_claims[&(*campaign, *user)] > 0);
             }
             (Refusal::SelfTransfer, Action::Transfer { movement, receiver, .. }) => {
                 assert_eq!(movement.user, *receiver);
@@ -265,6 +321,9 @@ fn random_histories_come_across_every_fate_there_is() {
         "AssetExpired",
         "AssetNotFound",
         "AssetTypeNotFound",
+        "CampaignNotFound",
+        "CampaignNotRunning",
+        "ClaimLimitReached",
         "IdempotencyKeyReused",
         "InsufficientFunds",
         "InvalidAmount",
@@ -272,6 +331,7 @@ fn random_histories_come_across_every_fate_there_is() {
         "Posted",
         "Replayed",
         "SelfTransfer",
+        "SoldOut",
         "TransactionNotFound",
         "UserNotFound",
         "WalletFrozen",
@@ -342,7 +402,10 @@ fn a_key_belongs_to_its_caller_and_a_refused_request_does_not_use_it_up() {
     assert!(matches!(decide(&mut book, &poor), Err(Refusal::InsufficientFunds { .. })));
     decide(&mut book, &bonus(alice, "10", "GOLD")).unwrap();
     assert!(matches!(decide(&mut book, &poor), Ok(Decision::Post(_))));
-    assert_eq!(decide(&mut book, &again(&poor)), Ok(Decision::Replay(poor.transaction)));
+    assert_eq!(
+        decide(&mut book, &again(&poor)),
+        Ok(Decision::Replay(Answer { transaction: poor.transaction, owned_with: None }))
+    );
     let clash = keyed(spend(alice, "1", "GOLD"), "k");
     assert_eq!(decide(&mut book, &clash), Err(Refusal::IdempotencyKeyReused));
     assert!(matches!(decide(&mut book, &keyed(bonus(bob, "1", "GOLD"), "k")), Ok(Decision::Post(_))));

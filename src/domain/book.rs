@@ -1,11 +1,12 @@
 //! The book: all that the commands of one batch may touch, as it stands under the batch's locks.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 
 use super::{
-    Amount, AssetId, AssetStatus, AssetTypeCode, Balance, Owner, Scale, TransactionId, UserId, UserStatus, WalletId,
+    Amount, AssetId, AssetStatus, AssetTypeCode, Balance, CampaignId, Owner, Scale, TransactionId, UserId, UserStatus,
+    WalletId,
 };
 
 /// A wallet by what it is: one owner's account in one asset type. The treasury's is the one of the
@@ -64,8 +65,71 @@ pub struct AssetState {
     pub amount: Amount,
     /// What it is called.
     pub title: String,
+    /// The campaign it was released with.
+    pub campaign: Option<CampaignId>,
     /// Its owner and the transaction of the claim, if it is claimed.
     pub claimed: Option<(UserId, TransactionId)>,
+}
+
+/// What of a campaign matters to the claim of one of its assets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CampaignState {
+    /// The unit of its assets.
+    pub asset_type: AssetTypeCode,
+    /// From when on its assets can be claimed.
+    pub starts_at: Option<DateTime<Utc>>,
+    /// Until when.
+    pub ends_at: Option<DateTime<Utc>>,
+    /// Whether an admin holds it up.
+    pub paused: bool,
+    /// How many of its assets one user may have.
+    pub per_user_limit: i32,
+    /// Those of its available assets that this batch may give to whoever asks for any.
+    pub on_offer: BTreeSet<AssetId>,
+    /// Whether another batch holds available assets that this one might have offered, so that to be
+    /// sold out is not final.
+    pub contended: bool,
+}
+
+impl CampaignState {
+    /// Whether its assets can be claimed at `now`.
+    pub fn is_running(&self, now: DateTime<Utc>) -> bool {
+        !self.paused
+            && self.starts_at.is_none_or(|starts_at| starts_at <= now)
+            && self.ends_at.is_none_or(|ends_at| now < ends_at)
+    }
+}
+
+/// What an idempotency key has been used for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeyUse {
+    /// SHA-256 of the request.
+    pub request_hash: [u8; 32],
+    /// What its items led to before this batch; item 0 of a request that has others is no answer.
+    pub stored: HashMap<i32, Option<Answer>>,
+    /// What its items lead to in this batch.
+    pub new: HashMap<i32, Answer>,
+}
+
+impl KeyUse {
+    /// A key that nothing has been answered under.
+    pub fn of(request_hash: [u8; 32]) -> Self {
+        Self { request_hash, stored: HashMap::new(), new: HashMap::new() }
+    }
+
+    /// What an item of the request led to.
+    pub fn answer(&self, item: i32) -> Option<&Answer> {
+        self.stored.get(&item).and_then(Option::as_ref).or_else(|| self.new.get(&item))
+    }
+}
+
+/// What a request led to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The transaction that it made or, where the caller owned the asset already, found.
+    pub transaction: TransactionId,
+    /// What the caller held when it was found to own the asset already.
+    pub owned_with: Option<Balance>,
 }
 
 /// What of an earlier transaction matters to its reversal.
@@ -98,8 +162,12 @@ pub struct Book {
     pub wallets: HashMap<WalletKey, WalletState>,
     /// The transactions that are to be reversed.
     pub transactions: HashMap<TransactionId, Reversible>,
-    /// The idempotency keys that have been used, by caller, with the transaction of the request.
-    pub keys: HashMap<(UserId, String), ([u8; 32], TransactionId)>,
+    /// The idempotency keys that have been used, by caller.
+    pub keys: HashMap<(UserId, String), KeyUse>,
+    /// The campaigns of the assets that are named, and those that any asset is asked of.
+    pub campaigns: HashMap<CampaignId, CampaignState>,
+    /// How many assets of a campaign a user has claimed.
+    pub campaign_claims: HashMap<(CampaignId, UserId), i32>,
 }
 
 impl Book {
@@ -113,6 +181,8 @@ impl Book {
             wallets: HashMap::new(),
             transactions: HashMap::new(),
             keys: HashMap::new(),
+            campaigns: HashMap::new(),
+            campaign_claims: HashMap::new(),
         }
     }
 }

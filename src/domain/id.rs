@@ -72,6 +72,10 @@ id!(
     /// A session of a browser or of a script: a random UUIDv4.
     SessionId(Uuid, sql_types::Uuid)
 );
+id!(
+    /// A personal API key.
+    ApiKeyId(i64, sql_types::BigInt)
+);
 
 impl TransactionId {
     /// A new id, ordered by time (RFC 9562, version 7).

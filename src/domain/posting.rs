@@ -7,10 +7,12 @@
 
 use chrono::{DateTime, Utc};
 
-pub use super::book::{AssetState, AssetTypeRules, Book, Reversible, WalletKey, WalletState};
+pub use super::book::{
+    Answer, AssetState, AssetTypeRules, Book, CampaignState, KeyUse, Reversible, WalletKey, WalletState,
+};
 use super::{
-    Amount, AssetId, AssetStatus, AssetTypeCode, Balance, Owner, Scale, TransactionId, TransactionType, UserId,
-    UserStatus,
+    Amount, AssetId, AssetStatus, AssetTypeCode, Balance, CampaignId, Owner, Scale, TransactionId, TransactionType,
+    UserId, UserStatus,
 };
 use crate::error::Refusal;
 
@@ -53,6 +55,9 @@ impl Command {
 pub struct Idempotency {
     /// 1 to 255 visible ASCII characters.
     pub key: String,
+    /// Which part of the request this is: the items of a batch that has one key count from 1, every
+    /// other request is 0.
+    pub item: i32,
     /// SHA-256 of the request, by which another request under the same key is told apart.
     pub request_hash: [u8; 32],
 }
@@ -66,6 +71,13 @@ pub enum Action {
         user: UserId,
         /// What.
         asset: AssetId,
+    },
+    /// The user takes any available asset of the campaign.
+    ClaimAny {
+        /// Who claims.
+        user: UserId,
+        /// Of what.
+        campaign: CampaignId,
     },
     /// Value that was paid for enters the user's wallet.
     TopUp(Movement),
@@ -157,6 +169,8 @@ pub struct Posting {
     pub credit: EntryLine,
     /// The asset that is claimed by this.
     pub asset: Option<AssetId>,
+    /// The asset's campaign, and the how manieth claim of its owner there this is.
+    pub campaign: Option<(CampaignId, i32)>,
     /// The transaction that is taken back by this.
     pub reverses: Option<TransactionId>,
     /// What it is for.
@@ -170,10 +184,10 @@ pub struct Posting {
 pub enum Decision {
     /// A new transaction is to be written.
     Post(Box<Posting>),
-    /// The same request, under the same key, has made this transaction before.
-    Replay(TransactionId),
-    /// The caller owns the asset already, by this transaction, and holds this balance now.
-    Again(TransactionId, Balance),
+    /// The same request, under the same key, was answered so before.
+    Replay(Answer),
+    /// The caller owns the asset already, as the answer tells.
+    Again(Answer),
 }
 
 /// A movement that is allowed as far as its own rules go, before wallets are looked at.
@@ -185,6 +199,7 @@ struct Intent {
     amount: Amount,
     floor: Option<Balance>,
     asset: Option<AssetId>,
+    campaign: Option<(CampaignId, i32)>,
     reverses: Option<TransactionId>,
     description: String,
 }
@@ -194,29 +209,31 @@ struct Intent {
 /// # Errors
 /// The [`Refusal`], after which the book is as it was.
 pub fn decide(book: &mut Book, command: &Command) -> Result<Decision, Refusal> {
-    if let Some(idempotency) = &command.idempotency {
-        let used = book.keys.get(&(command.requested_by, idempotency.key.clone()));
-        if let Some((request_hash, transaction)) = used {
-            return if *request_hash == idempotency.request_hash {
-                Ok(Decision::Replay(*transaction))
-            } else {
-                Err(Refusal::IdempotencyKeyReused)
-            };
+    if let Some(idempotency) = &command.idempotency
+        && let Some(used) = book.keys.get(&(command.requested_by, idempotency.key.clone()))
+    {
+        if used.request_hash != idempotency.request_hash {
+            return Err(Refusal::IdempotencyKeyReused);
+        }
+        if let Some(answer) = used.answer(idempotency.item) {
+            return Ok(Decision::Replay(answer.clone()));
         }
     }
     if let Action::Claim { user, asset } = &command.action
         && let Some(earlier) = own_claim(book, *user, *asset)
     {
-        return Ok(earlier);
+        remember(book, command, earlier.clone());
+        return Ok(Decision::Again(earlier));
     }
     let intent = intent(book, command)?;
     let posting = post(book, command.transaction, intent)?;
-    enter(book, command, &posting);
+    enter(book, &posting);
+    remember(book, command, Answer { transaction: posting.transaction, owned_with: None });
     Ok(Decision::Post(Box::new(posting)))
 }
 
 /// The caller's own earlier claim of the asset, if there is one.
-fn own_claim(book: &Book, user: UserId, asset: AssetId) -> Option<Decision> {
+fn own_claim(book: &Book, user: UserId, asset: AssetId) -> Option<Answer> {
     let state = book.assets.get(&asset)?;
     let (owner, transaction) = state.claimed?;
     if owner != user {
@@ -224,7 +241,7 @@ fn own_claim(book: &Book, user: UserId, asset: AssetId) -> Option<Decision> {
     }
     let key = WalletKey { owner: Owner::User(user), asset_type: state.asset_type.clone() };
     let balance = book.wallets.get(&key).map_or_else(Balance::zero, |wallet| wallet.balance.clone());
-    Some(Decision::Again(transaction, balance))
+    Some(Answer { transaction, owned_with: Some(balance) })
 }
 
 /// The rules of each kind of command.
@@ -237,11 +254,16 @@ fn intent(book: &Book, command: &Command) -> Result<Intent, Refusal> {
         amount: movement.amount.clone(),
         floor: None,
         asset: None,
+        campaign: None,
         reverses: None,
         description: command.description.clone(),
     };
     let intent = match &command.action {
         Action::Claim { user, asset } => claim(book, *user, *asset)?,
+        Action::ClaimAny { user, campaign } => {
+            let asset = any_of(book, *user, *campaign)?;
+            claim(book, *user, asset)?
+        }
         Action::TopUp(movement) => plain(TransactionType::TopUp, movement, Owner::Treasury, Owner::User(movement.user)),
         Action::Bonus(movement) => plain(TransactionType::Bonus, movement, Owner::Treasury, Owner::User(movement.user)),
         Action::Spend { movement, floor } => {
@@ -280,6 +302,7 @@ fn claim(book: &Book, user: UserId, asset: AssetId) -> Result<Intent, Refusal> {
         return Err(Refusal::AssetExpired);
     }
     not_frozen(book, user)?;
+    let campaign = state.campaign.map(|campaign| Ok((campaign, claim_number(book, user, campaign)?))).transpose()?;
     Ok(Intent {
         transaction_type: TransactionType::Claim,
         debit: Owner::Treasury,
@@ -288,9 +311,37 @@ fn claim(book: &Book, user: UserId, asset: AssetId) -> Result<Intent, Refusal> {
         amount: state.amount.clone(),
         floor: None,
         asset: Some(asset),
+        campaign,
         reverses: None,
         description: state.title.clone(),
     })
+}
+
+/// The how manieth claim in the campaign the user's next one would be.
+fn claim_number(book: &Book, user: UserId, campaign: CampaignId) -> Result<i32, Refusal> {
+    let state = book.campaigns.get(&campaign).ok_or(Refusal::CampaignNotFound)?;
+    if !state.is_running(book.now) {
+        return Err(Refusal::CampaignNotRunning);
+    }
+    let number = book.campaign_claims.get(&(campaign, user)).map_or(1, |claims| claims.saturating_add(1));
+    if number > state.per_user_limit {
+        return Err(Refusal::ClaimLimitReached);
+    }
+    Ok(number)
+}
+
+/// The first asset on offer in the campaign that nobody in the batch has taken.
+fn any_of(book: &Book, user: UserId, campaign: CampaignId) -> Result<AssetId, Refusal> {
+    let state = book.campaigns.get(&campaign).ok_or(Refusal::CampaignNotFound)?;
+    // Whoever may claim none should not be told that there are none.
+    not_frozen(book, user)?;
+    claim_number(book, user, campaign)?;
+    let free = |asset: &&AssetId| {
+        book.assets.get(asset).is_some_and(|state| {
+            state.status == AssetStatus::Available && state.expires_at.is_none_or(|expires_at| book.now < expires_at)
+        })
+    };
+    state.on_offer.iter().find(free).copied().ok_or(Refusal::SoldOut)
 }
 
 fn transferable(book: &Book, movement: &Movement, receiver: UserId) -> Result<(), Refusal> {
@@ -317,6 +368,7 @@ fn reversal(book: &Book, reverses: TransactionId, command: &Command) -> Result<I
         amount: original.amount.clone(),
         floor: None,
         asset: None,
+        campaign: None,
         reverses: Some(reverses),
         description: command.description.clone(),
     })
@@ -387,6 +439,7 @@ fn post(book: &Book, transaction: TransactionId, intent: Intent) -> Result<Posti
         asset_type: intent.asset_type,
         amount: intent.amount,
         asset: intent.asset,
+        campaign: intent.campaign,
         reverses: intent.reverses,
         description: intent.description,
         created_at,
@@ -394,7 +447,7 @@ fn post(book: &Book, transaction: TransactionId, intent: Intent) -> Result<Posti
 }
 
 /// Enters a posting into the book, for the commands behind it.
-fn enter(book: &mut Book, command: &Command, posting: &Posting) {
+fn enter(book: &mut Book, posting: &Posting) {
     for line in [&posting.debit, &posting.credit] {
         let wallet = book.wallets.entry(line.wallet.clone()).or_insert_with(WalletState::unopened);
         wallet.balance = line.balance_after.clone();
@@ -407,6 +460,12 @@ fn enter(book: &mut Book, command: &Command, posting: &Posting) {
     {
         state.status = AssetStatus::Claimed;
         state.claimed = Some((user, posting.transaction));
+        if let Some((campaign, number)) = posting.campaign {
+            book.campaign_claims.insert((campaign, user), number);
+            if let Some(state) = book.campaigns.get_mut(&campaign) {
+                state.on_offer.remove(&asset);
+            }
+        }
     }
     if let Some(original) = posting.reverses.and_then(|id| book.transactions.get_mut(&id)) {
         original.reversed = true;
@@ -422,8 +481,12 @@ fn enter(book: &mut Book, command: &Command, posting: &Posting) {
             reversed: false,
         },
     );
-    if let Some(idempotency) = &command.idempotency {
-        book.keys
-            .insert((command.requested_by, idempotency.key.clone()), (idempotency.request_hash, posting.transaction));
+}
+
+/// Remembers what the request led to, for its repetitions.
+fn remember(book: &mut Book, command: &Command, answer: Answer) {
+    if let Some(Idempotency { key, item, request_hash }) = &command.idempotency {
+        let used = book.keys.entry((command.requested_by, key.clone()));
+        used.or_insert_with(|| KeyUse::of(*request_hash)).new.insert(*item, answer);
     }
 }

@@ -73,3 +73,16 @@ pub struct Transaction {
     /// When it was posted.
     pub created_at: DateTime<Utc>,
 }
+
+impl Transaction {
+    /// The entry of the user whom the movement is about, then the entry of the other side. Of two
+    /// users it is about the sender: of a transfer whoever gives, of its reversal whoever gave
+    /// then.
+    pub fn sides(&self) -> (&Entry, &Entry) {
+        let about_debit = match (self.debit.owner, self.credit.owner) {
+            (Owner::User(_), Owner::User(_)) => self.transaction_type != TransactionType::Reversal,
+            (debit, _) => debit != Owner::Treasury,
+        };
+        if about_debit { (&self.debit, &self.credit) } else { (&self.credit, &self.debit) }
+    }
+}

@@ -6,6 +6,7 @@
 //! wallets of this thread's lane (the hottest rows, held shortest). Every statement takes the whole
 //! batch as arrays, so that their number does not grow with it.
 
+mod campaigns;
 mod lock;
 mod write;
 
@@ -14,12 +15,12 @@ use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
 use diesel::result::Error as DieselError;
 
-use self::lock::open_book;
+use self::lock::{Locks, open_book};
 use self::write::{WalletIds, write};
-use super::Outcome;
-use crate::domain::posting::{Command, Decision, EntryLine, Posting, decide};
-use crate::domain::{Balance, Entry, Lane, Transaction, TransactionId};
-use crate::error::Refusal;
+use super::{Outcome, Outcomes};
+use crate::domain::posting::{Answer, Book, Command, Decision, EntryLine, Posting, decide};
+use crate::domain::{Balance, Entry, Lane, Transaction, TransactionId, WalletId};
+use crate::error::{Error, Refusal};
 use crate::repo;
 
 /// Why a batch was not posted. Nothing of it is in the ledger, except perhaps after `InDoubt`.
@@ -47,9 +48,30 @@ impl From<DieselError> for Failure {
     }
 }
 
-type Outcomes = Vec<Result<Outcome, Refusal>>;
+/// Commands that were submitted together.
+pub(super) struct Group<'a> {
+    pub(super) commands: Vec<&'a Command>,
+    /// Whether all are to happen or none.
+    pub(super) atomic: bool,
+}
 
-/// Posts a batch and answers each of its commands, in their order.
+/// What is decided of a group, as [`Outcomes`] will tell it.
+enum Verdict {
+    Each(Vec<Result<Decision, Refusal>>),
+    NoneOf(Vec<(usize, Refusal)>),
+}
+
+impl Verdict {
+    fn decisions(&self) -> impl Iterator<Item = Option<&Decision>> {
+        let each = match self {
+            Self::Each(decisions) => decisions.as_slice(),
+            Self::NoneOf(_) => &[],
+        };
+        each.iter().map(|decision| decision.as_ref().ok())
+    }
+}
+
+/// Posts a batch and answers each of its groups, in their order.
 ///
 /// # Errors
 /// [`Failure`]; the connection is then in no transaction, or gone.
@@ -57,10 +79,10 @@ pub(super) fn post(
     conn: &mut PgConnection,
     lane: Lane,
     now: DateTime<Utc>,
-    commands: &[Command],
-) -> Result<Outcomes, Failure> {
+    groups: &[Group<'_>],
+) -> Result<Vec<Outcomes>, Failure> {
     conn.batch_execute("begin")?;
-    match decide_and_write(conn, lane, now, commands) {
+    match decide_and_write(conn, lane, now, groups) {
         Ok((outcomes, true)) => match conn.batch_execute("commit") {
             Ok(()) => Ok(outcomes),
             Err(_) => Err(Failure::InDoubt),
@@ -82,42 +104,68 @@ fn decide_and_write(
     conn: &mut PgConnection,
     lane: Lane,
     now: DateTime<Utc>,
-    commands: &[Command],
-) -> Result<(Outcomes, bool), Failure> {
-    let mut book = open_book(conn, lane, now, commands)?;
-    let decisions: Vec<_> = commands.iter().map(|command| decide(&mut book, command)).collect();
+    groups: &[Group<'_>],
+) -> Result<(Vec<Outcomes>, bool), Failure> {
+    let commands: Vec<&Command> = groups.iter().flat_map(|group| group.commands.iter().copied()).collect();
+    let mut book = open_book(conn, lane, now, &commands, Locks::Held)?;
+    let verdicts = groups.iter().map(|group| judge(&mut book, group)).collect::<Result<Vec<_>, _>>()?;
 
-    let posted: Vec<(&Command, &Posting)> = commands
+    let decided: Vec<(&Command, &Decision)> = groups
         .iter()
-        .zip(&decisions)
+        .zip(&verdicts)
+        .flat_map(|(group, verdict)| group.commands.iter().copied().zip(verdict.decisions()))
+        .filter_map(|(command, decision)| Some((command, decision?)))
+        .collect();
+    let posted: Vec<(&Command, &Posting)> = decided
+        .iter()
         .filter_map(|(command, decision)| match decision {
-            Ok(Decision::Post(posting)) => Some((command, posting.as_ref())),
+            Decision::Post(posting) => Some((*command, posting.as_ref())),
             _ => None,
         })
         .collect();
     let mut wallets = WalletIds::of(&book);
-    if !posted.is_empty() {
-        wallets.open_missing(conn, lane, &posted)?;
-        write(conn, now, &book, &wallets, &posted)?;
-    }
+    wallets.open_missing(conn, lane, &posted)?;
+    let has_written = write(conn, now, &book, &wallets, &posted)?;
 
-    let earlier: Vec<TransactionId> = decisions
+    let earlier: Vec<TransactionId> = decided
         .iter()
-        .filter_map(|decision| match decision {
-            Ok(Decision::Replay(id) | Decision::Again(id, _)) => Some(*id),
-            _ => None,
+        .filter_map(|(_, decision)| match decision {
+            Decision::Replay(answer) | Decision::Again(answer) => Some(answer.transaction),
+            Decision::Post(_) => None,
         })
         .collect();
     let earlier = repo::transactions::by_ids(conn, &earlier)?;
-    let has_posted = !posted.is_empty();
-    let mut outcomes = Vec::with_capacity(commands.len());
-    for (command, decision) in commands.iter().zip(decisions) {
-        outcomes.push(match decision {
-            Ok(decision) => Ok(outcome(command, decision, &wallets, &earlier)?),
-            Err(refusal) => Err(refusal),
-        });
+    let outcomes = groups.iter().zip(verdicts).map(|(group, verdict)| match verdict {
+        Verdict::NoneOf(refusals) => Ok(Outcomes::NoneOf(refusals)),
+        Verdict::Each(decisions) => {
+            let each = group.commands.iter().zip(decisions).map(|(command, decision)| match decision {
+                Ok(decision) => outcome(command, decision, &wallets, &earlier).map(Ok),
+                Err(refusal) => Ok(Err(refusal)),
+            });
+            each.collect::<Result<_, Failure>>().map(Outcomes::Each)
+        }
+    });
+    Ok((outcomes.collect::<Result<_, _>>()?, has_written))
+}
+
+/// Decides a group; where all are to happen or none, the book stays as it was after a refusal.
+fn judge(book: &mut Book, group: &Group<'_>) -> Result<Verdict, Failure> {
+    let before = (group.atomic && group.commands.len() > 1).then(|| book.clone());
+    let decisions: Vec<_> = group.commands.iter().map(|command| decide(book, command)).collect();
+    let contended = book.campaigns.values().any(|campaign| campaign.contended);
+    if contended && decisions.iter().any(|decision| matches!(decision, Err(Refusal::SoldOut))) {
+        return Err(Failure::Conflict);
     }
-    Ok((outcomes, has_posted))
+    let refusals =
+        || decisions.iter().enumerate().filter_map(|(place, decision)| Some((place, decision.as_ref().err()?)));
+    match before {
+        Some(before) if refusals().next().is_some() => {
+            let refusals = refusals().map(|(place, refusal)| (place, refusal.clone())).collect();
+            *book = before;
+            Ok(Verdict::NoneOf(refusals))
+        }
+        _ => Ok(Verdict::Each(decisions)),
+    }
 }
 
 fn outcome(
@@ -126,14 +174,18 @@ fn outcome(
     wallets: &WalletIds,
     earlier: &[Transaction],
 ) -> Result<Outcome, Failure> {
-    let find = |id: TransactionId| {
+    let remembered = |Answer { transaction: id, owned_with }, replayed| {
         let found = earlier.iter().find(|transaction| transaction.id == id);
-        found.cloned().ok_or(Failure::Database(DieselError::NotFound))
+        let transaction = found.cloned().ok_or(Failure::Database(DieselError::NotFound))?;
+        Ok(match owned_with {
+            Some(balance) => Outcome::Again { transaction, balance, replayed },
+            None => Outcome::Replayed(transaction),
+        })
     };
     match decision {
         Decision::Post(posting) => transaction(command, *posting, wallets).map(Outcome::Posted),
-        Decision::Replay(id) => find(id).map(Outcome::Replayed),
-        Decision::Again(id, balance) => Ok(Outcome::Again(find(id)?, balance)),
+        Decision::Replay(answer) => remembered(answer, true),
+        Decision::Again(answer) => remembered(answer, false),
     }
 }
 
@@ -141,7 +193,7 @@ fn outcome(
 fn transaction(command: &Command, posting: Posting, wallets: &WalletIds) -> Result<Transaction, Failure> {
     let entry = |line: EntryLine, amount: Balance| {
         Ok::<_, Failure>(Entry {
-            wallet_id: wallets.get(&line.wallet)?,
+            wallet_id: wallets.get(&line.wallet).ok_or(Failure::Conflict)?,
             owner: line.wallet.owner,
             version: line.version,
             amount,
@@ -165,4 +217,39 @@ fn transaction(command: &Command, posting: Posting, wallets: &WalletIds) -> Resu
         requested_by: command.requested_by,
         created_at: posting.created_at,
     })
+}
+
+/// What a command would do now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Preview {
+    /// What would be written.
+    pub posting: Posting,
+    /// The wallet that would give, if it has been opened.
+    pub debit_wallet: Option<WalletId>,
+    /// The wallet that would gain, if it has been opened.
+    pub credit_wallet: Option<WalletId>,
+}
+
+/// Decides a command as [`Ledger::submit`](super::Ledger::submit) would, against a snapshot: nothing
+/// is locked or written, and idempotency keys are not looked at. The treasury's wallet is that of
+/// the first lane.
+///
+/// # Errors
+/// The refusal; those of the database.
+pub fn preview(conn: &mut PgConnection, now: DateTime<Utc>, command: &Command) -> Result<Preview, Error> {
+    let command = Command { idempotency: None, ..command.clone() };
+    let mut book = conn
+        .build_transaction()
+        .read_only()
+        .repeatable_read()
+        .run(|conn| open_book(conn, Lane(0), now, &[&command], Locks::None))?;
+    let wallets = WalletIds::of(&book);
+    match decide(&mut book, &command)? {
+        Decision::Post(posting) => Ok(Preview {
+            debit_wallet: wallets.get(&posting.debit.wallet),
+            credit_wallet: wallets.get(&posting.credit.wallet),
+            posting: *posting,
+        }),
+        Decision::Replay(_) | Decision::Again(_) => Err(Refusal::AlreadyClaimed.into()),
+    }
 }

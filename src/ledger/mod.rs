@@ -9,7 +9,9 @@ pub mod verify;
 mod writer;
 
 use crate::domain::{Balance, Transaction};
+use crate::error::Refusal;
 
+pub use batch::{Preview, preview};
 pub use writer::{Clock, Ledger, Settings};
 
 /// What became of a command that was not refused. All of it is durable.
@@ -19,6 +21,36 @@ pub enum Outcome {
     Posted(Transaction),
     /// The same request, under the same idempotency key, was posted before; the same transaction.
     Replayed(Transaction),
-    /// The caller had claimed the asset before, by this transaction, and holds this balance now.
-    Again(Transaction, Balance),
+    /// The caller had claimed the asset before.
+    Again {
+        /// The transaction of that claim.
+        transaction: Transaction,
+        /// What the caller held when it asked again.
+        balance: Balance,
+        /// Whether the same request, under the same idempotency key, was told so before.
+        replayed: bool,
+    },
+}
+
+impl Outcome {
+    /// The transaction that the command led to.
+    pub fn transaction(&self) -> &Transaction {
+        match self {
+            Self::Posted(transaction) | Self::Replayed(transaction) | Self::Again { transaction, .. } => transaction,
+        }
+    }
+
+    /// Whether the same request, under the same idempotency key, was answered so before.
+    pub fn is_replayed(&self) -> bool {
+        matches!(self, Self::Replayed(_) | Self::Again { replayed: true, .. })
+    }
+}
+
+/// What became of commands that were submitted together.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcomes {
+    /// Of each what became of it, in their order.
+    Each(Vec<Result<Outcome, Refusal>>),
+    /// Nothing happened, since these, by their places, were refused and all were to happen or none.
+    NoneOf(Vec<(usize, Refusal)>),
 }

@@ -1,6 +1,7 @@
 //! The posting threads: they gather what waits into batches, and see each batch through to an
 //! outcome, whatever happens to the database on the way.
 
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,11 +14,11 @@ use diesel::connection::SimpleConnection;
 use diesel::result::Error as DieselError;
 use tokio::sync::oneshot;
 
-use super::Outcome;
-use super::batch::{self, Failure};
+use super::batch::{self, Failure, Group};
+use super::{Outcome, Outcomes};
 use crate::domain::posting::Command;
 use crate::domain::{Lane, TransactionId};
-use crate::error::{Error, Refusal, Result};
+use crate::error::{Error, Result};
 use crate::repo;
 
 /// The time, as the application has it.
@@ -46,10 +47,46 @@ pub struct Settings {
     pub batch_max: usize,
 }
 
-/// A command on its way, and where its answer is awaited.
+/// Commands on their way together, and where their answer is awaited.
 struct Request {
+    items: Vec<Item>,
+    /// Whether all are to happen or none.
+    atomic: bool,
+    answer: oneshot::Sender<Result<Outcomes>>,
+}
+
+/// One command, and what became of it where a lost commit has settled that.
+struct Item {
     command: Command,
-    answer: oneshot::Sender<Result<Outcome>>,
+    settled: Option<Outcome>,
+}
+
+impl Request {
+    fn new(commands: Vec<Command>, atomic: bool, answer: oneshot::Sender<Result<Outcomes>>) -> Self {
+        let items = commands.into_iter().map(|command| Item { command, settled: None }).collect();
+        Self { items, atomic, answer }
+    }
+
+    /// What is still to be posted. Where some of it is settled, all of it has happened that can.
+    fn group(&self) -> Group<'_> {
+        let open = self.items.iter().filter(|item| item.settled.is_none());
+        let commands: Vec<&Command> = open.map(|item| &item.command).collect();
+        Group { atomic: self.atomic && commands.len() == self.items.len(), commands }
+    }
+
+    /// Answers with what was settled, and the outcomes of the rest.
+    fn answer(self, outcomes: Outcomes) {
+        let all = match outcomes {
+            Outcomes::Each(each) => {
+                let mut each = each.into_iter();
+                let items = self.items.into_iter();
+                Outcomes::Each(items.filter_map(|item| item.settled.map(Ok).or_else(|| each.next())).collect())
+            }
+            none => none,
+        };
+        // Nobody may wait any more; what is posted stays posted.
+        let _ = self.answer.send(Ok(all));
+    }
 }
 
 /// The ledger, as everyone who moves value sees it.
@@ -85,10 +122,19 @@ impl Ledger {
     /// wait; [`Error::DatabaseUnavailable`] where nothing was done; [`Error::CommitUnknown`] where
     /// it could not be learned whether it was.
     pub async fn submit(&self, command: Command) -> Result<Outcome> {
-        let (answer, outcome) = oneshot::channel();
-        self.enqueue(Request { command, answer })?;
-        let outcome = tokio::time::timeout(LONGEST_WAIT, outcome).await;
-        outcome.ok().and_then(std::result::Result::ok).unwrap_or(Err(Error::CommitUnknown))
+        single(self.submit_together(vec![command], false).await?)
+    }
+
+    /// Submits commands of one caller and waits for their outcomes, which are durable. They are posted
+    /// in one database transaction; where they are `atomic`, all of them or none.
+    ///
+    /// # Errors
+    /// As [`Ledger::submit`], but that what the business says no to is among the outcomes.
+    pub async fn submit_together(&self, commands: Vec<Command>, atomic: bool) -> Result<Outcomes> {
+        let (answer, outcomes) = oneshot::channel();
+        self.enqueue(Request::new(commands, atomic, answer))?;
+        let outcomes = tokio::time::timeout(LONGEST_WAIT, outcomes).await;
+        outcomes.ok().and_then(std::result::Result::ok).unwrap_or(Err(Error::CommitUnknown))
     }
 
     /// As [`Ledger::submit`], for a thread that may block.
@@ -96,16 +142,17 @@ impl Ledger {
     /// # Errors
     /// As [`Ledger::submit`].
     pub fn submit_here(&self, command: Command) -> Result<Outcome> {
-        let (answer, outcome) = oneshot::channel();
-        self.enqueue(Request { command, answer })?;
-        outcome.blocking_recv().unwrap_or(Err(Error::CommitUnknown))
+        let (answer, outcomes) = oneshot::channel();
+        self.enqueue(Request::new(vec![command], false, answer))?;
+        single(outcomes.blocking_recv().unwrap_or(Err(Error::CommitUnknown))?)
     }
 
     /// A user's commands always go to the same thread, so that threads meet in few wallets.
     fn enqueue(&self, request: Request) -> Result<()> {
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let user = usize::try_from(request.command.requested_by.0).unwrap_or_default();
-        let lane = user.checked_rem(lanes.len()).and_then(|index| lanes.get(index)).ok_or(Error::Overloaded)?;
+        let caller = request.items.first().map_or(0, |item| item.command.requested_by.0);
+        let lane = usize::try_from(caller).unwrap_or_default().checked_rem(lanes.len());
+        let lane = lane.and_then(|index| lanes.get(index)).ok_or(Error::Overloaded)?;
         lane.try_send(request).map_err(|error| match error {
             TrySendError::Full(_) | TrySendError::Disconnected(_) => Error::Overloaded,
         })
@@ -123,6 +170,15 @@ impl Ledger {
     }
 }
 
+/// The outcome of a command that was submitted alone.
+fn single(outcomes: Outcomes) -> Result<Outcome> {
+    let outcome = match outcomes {
+        Outcomes::Each(each) => each.into_iter().next(),
+        Outcomes::NoneOf(refusals) => refusals.into_iter().next().map(|(_, refusal)| Err(refusal)),
+    };
+    Ok(outcome.ok_or_else(|| Error::broken("a command without an outcome"))??)
+}
+
 /// One posting thread.
 struct Poster {
     lane: Lane,
@@ -134,8 +190,14 @@ struct Poster {
 impl Poster {
     fn run(&mut self, requests: &Receiver<Request>) {
         while let Ok(first) = requests.recv() {
+            let mut commands = first.items.len();
             let mut batch = vec![first];
-            batch.extend(requests.try_iter().take(self.settings.batch_max - 1));
+            while commands < self.settings.batch_max
+                && let Ok(next) = requests.try_recv()
+            {
+                commands += next.items.len();
+                batch.push(next);
+            }
             // Whoever waits in a batch that panics learns that its outcome is unknown.
             if catch_unwind(AssertUnwindSafe(|| self.serve(batch))).is_err() {
                 tracing::error!(lane = self.lane.0, "posting a batch panicked");
@@ -157,9 +219,7 @@ impl Poster {
                 Ok(()) => return,
                 Err(Failure::InDoubt) => in_doubt = true,
                 Err(Failure::Conflict) if failures < MOST_CONFLICTS => {}
-                Err(Failure::Conflict) => {
-                    return self.serve_apart(batch, DieselError::RollbackTransaction, started, in_doubt);
-                }
+                Err(Failure::Conflict) => return self.serve_apart(batch, Error::Overloaded, started, in_doubt),
                 Err(Failure::Database(error)) => {
                     if !self.is_connected() {
                         tracing::warn!(lane = self.lane.0, size = batch.len(), "lost the database; trying again");
@@ -167,7 +227,7 @@ impl Poster {
                         tracing::warn!(lane = self.lane.0, "waited too long for a lock; trying again");
                     } else {
                         tracing::error!(lane = self.lane.0, size = batch.len(), %error, "a batch failed");
-                        return self.serve_apart(batch, error, started, in_doubt);
+                        return self.serve_apart(batch, Error::broken(error), started, in_doubt);
                     }
                 }
             }
@@ -179,44 +239,32 @@ impl Poster {
         }
     }
 
-    /// One try. Commands that are answered leave the batch.
+    /// One try. Requests that are answered leave the batch.
     fn attempt(&mut self, batch: &mut Vec<Request>, in_doubt: bool) -> std::result::Result<(), Failure> {
         // The database keeps no more decimals, and every answer tells what it keeps.
         let now = (self.clock)().trunc_subsecs(6);
         let lane = self.lane;
         let conn = self.connection()?;
         if in_doubt {
-            answer_those_posted(conn, batch)?;
+            settle(conn, batch)?;
         }
         if batch.is_empty() {
             return Ok(());
         }
-        let (commands, answers): (Vec<Command>, Vec<_>) =
-            batch.drain(..).map(|request| (request.command, request.answer)).unzip();
-        let posted = batch::post(conn, lane, now, &commands).and_then(|mut outcomes| {
-            if in_doubt {
-                correct_by_late_commit(conn, &commands, &mut outcomes)?;
-            }
-            Ok(outcomes)
-        });
-        match posted {
-            Ok(outcomes) => {
-                for (answer, outcome) in answers.into_iter().zip(outcomes) {
-                    // Nobody may wait any more; what is posted stays posted.
-                    let _ = answer.send(outcome.map_err(Error::from));
-                }
-                Ok(())
-            }
-            Err(failure) => {
-                batch.extend(commands.into_iter().zip(answers).map(|(command, answer)| Request { command, answer }));
-                Err(failure)
-            }
+        let groups: Vec<Group<'_>> = batch.iter().map(Request::group).collect();
+        let mut outcomes = batch::post(conn, lane, now, &groups)?;
+        if in_doubt {
+            correct_by_late_commit(conn, &groups, &mut outcomes)?;
         }
+        for (request, outcomes) in std::mem::take(batch).into_iter().zip(outcomes) {
+            request.answer(outcomes);
+        }
+        Ok(())
     }
 
-    /// A batch that fails for no passing reason is posted command by command, so that only the
+    /// A batch that fails for no passing reason is posted request by request, so that only the
     /// culprit fails. What was in doubt stays so.
-    fn serve_apart(&mut self, batch: Vec<Request>, error: DieselError, started: Instant, in_doubt: bool) {
+    fn serve_apart(&mut self, batch: Vec<Request>, error: Error, started: Instant, in_doubt: bool) {
         if batch.len() > 1 {
             for request in batch {
                 // Where each has to wait, those behind them must not wait for all of that.
@@ -230,7 +278,7 @@ impl Poster {
             give_up(batch, in_doubt);
         } else if let Some(request) = batch.into_iter().next() {
             // The cause goes to the request's log line; there is only this one request.
-            let _ = request.answer.send(Err(Error::broken(error)));
+            let _ = request.answer.send(Err(error));
         }
     }
 
@@ -262,44 +310,56 @@ fn connect(conninfo: &str) -> std::result::Result<PgConnection, Failure> {
     Ok(conn)
 }
 
-/// After a commit without an answer: answers those commands whose transactions are in the ledger,
-/// and leaves the others, which are not in it, or their ids would be. If the lost commit is still on
-/// its way, its locks block the next try: that one either writes, meets the ids and comes back here,
-/// or writes nothing, and [`correct_by_late_commit`] finds them.
-fn answer_those_posted(conn: &mut PgConnection, batch: &mut Vec<Request>) -> std::result::Result<(), Failure> {
-    let ids: Vec<TransactionId> = batch.iter().map(|request| request.command.transaction).collect();
-    let posted = repo::transactions::by_ids(conn, &ids)?;
-    let waiting = std::mem::take(batch);
-    for request in waiting {
-        match posted.iter().find(|transaction| transaction.id == request.command.transaction) {
-            Some(transaction) => {
-                let _ = request.answer.send(Ok(Outcome::Posted(transaction.clone())));
-            }
-            None => batch.push(request),
-        }
+/// After a commit without an answer: settles those commands whose transactions are in the ledger, and
+/// leaves the others, which are not in it, or their ids would be. If the lost commit is still on its
+/// way, its locks block the next try: that one either writes, meets the ids and comes back here, or
+/// writes nothing, and [`correct_by_late_commit`] finds them.
+fn settle(conn: &mut PgConnection, batch: &mut Vec<Request>) -> std::result::Result<(), Failure> {
+    let items = batch.iter().flat_map(|request| &request.items);
+    let ids: Vec<TransactionId> = items.map(|item| item.command.transaction).collect();
+    let mut posted = posted_by_id(conn, &ids)?;
+    for item in batch.iter_mut().flat_map(|request| &mut request.items) {
+        item.settled = posted.remove(&item.command.transaction).or(item.settled.take());
+    }
+    let is_settled = |request: &mut Request| request.items.iter().all(|item| item.settled.is_some());
+    for request in batch.extract_if(.., is_settled) {
+        request.answer(Outcomes::Each(Vec::new()));
     }
     Ok(())
+}
+
+fn posted_by_id(
+    conn: &mut PgConnection,
+    ids: &[TransactionId],
+) -> std::result::Result<HashMap<TransactionId, Outcome>, Failure> {
+    let posted = repo::transactions::by_ids(conn, ids)?;
+    Ok(posted.into_iter().map(|transaction| (transaction.id, Outcome::Posted(transaction))).collect())
 }
 
 /// A try after a lost commit waits for the locks of that commit, and then may find it done: a spend
 /// that has emptied the wallet would be refused now. Those commands are posted, by that commit.
 fn correct_by_late_commit(
     conn: &mut PgConnection,
-    commands: &[Command],
-    outcomes: &mut [std::result::Result<Outcome, Refusal>],
+    groups: &[Group<'_>],
+    outcomes: &mut [Outcomes],
 ) -> std::result::Result<(), Failure> {
-    let not_now: Vec<TransactionId> = commands
-        .iter()
-        .zip(outcomes.iter())
-        .filter(|(_, outcome)| !matches!(outcome, Ok(Outcome::Posted(_))))
-        .map(|(command, _)| command.transaction)
-        .collect();
+    let ids: Vec<TransactionId> =
+        groups.iter().flat_map(|group| &group.commands).map(|command| command.transaction).collect();
     // What this try has posted is committed by now, so a failure here leaves everything in doubt.
-    for transaction in repo::transactions::by_ids(conn, &not_now).map_err(|_| Failure::InDoubt)? {
-        if let Some((_, outcome)) =
-            commands.iter().zip(outcomes.iter_mut()).find(|(command, _)| command.transaction == transaction.id)
-        {
-            *outcome = Ok(Outcome::Posted(transaction));
+    let mut posted = posted_by_id(conn, &ids).map_err(|_| Failure::InDoubt)?;
+    for (group, outcomes) in groups.iter().zip(outcomes) {
+        let mut by_command = group.commands.iter().map(|command| posted.remove(&command.transaction));
+        match outcomes {
+            Outcomes::Each(each) => {
+                for (outcome, posted) in each.iter_mut().zip(by_command) {
+                    if let Some(posted) = posted {
+                        *outcome = Ok(posted);
+                    }
+                }
+            }
+            // What is missing of the group had been posted before, under the same keys.
+            Outcomes::NoneOf(_) if by_command.any(|posted| posted.is_some()) => return Err(Failure::InDoubt),
+            Outcomes::NoneOf(_) => {}
         }
     }
     Ok(())

@@ -249,6 +249,14 @@ pub fn one(conn: &mut PgConnection, viewer: Viewer, id: AssetId, now: DateTime<U
     if visible { Ok(view) } else { Err(Refusal::AssetNotFound.into()) }
 }
 
+/// The asset with this voucher code.
+///
+/// # Errors
+/// The database's.
+pub fn by_code(conn: &mut PgConnection, code: &VoucherCode) -> Result<Option<AssetId>> {
+    Ok(assets::table.filter(assets::code.eq(code.as_str())).select(assets::id).first(conn).optional()?)
+}
+
 fn owner_of(conn: &mut PgConnection, id: AssetId) -> Result<Option<UserId>> {
     Ok(claims::table.find(id).select(claims::user_id).first(conn).optional()?)
 }

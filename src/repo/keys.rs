@@ -15,7 +15,7 @@ use crate::error::Result;
 pub fn forget_old(conn: &mut PgConnection, now: DateTime<Utc>, at_most: i64) -> Result<usize> {
     let forgotten = statement::<()>(
         "delete from idempotency_keys
-         where (user_id, key) in (select user_id, key from idempotency_keys where created_at < $ limit $)",
+         where (user_id, key, item) in (select user_id, key, item from idempotency_keys where created_at < $ limit $)",
     )
     .bind::<Timestamptz, _>(now - TimeDelta::days(1))
     .bind::<BigInt, _>(at_most)

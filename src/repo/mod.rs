@@ -1,10 +1,12 @@
 //! All SQL that does not move value. One file per noun, one function per verb of the business; each
 //! public function is a use case and opens its own transaction where it needs one.
 
+pub mod api_keys;
 pub mod assets;
 pub mod audit;
 pub mod campaigns;
 pub mod doorkeeper;
+pub mod history;
 pub mod keys;
 pub mod locks;
 mod page;

@@ -4,6 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::domain::TransactionId;
 use crate::error::{Error, Result};
 
 /// How many rows a page has at most, and behind which row it starts.
@@ -87,10 +88,32 @@ impl CursorKey for (chrono::DateTime<chrono::Utc>, i64) {
     }
 }
 
+impl CursorKey for (chrono::DateTime<chrono::Utc>, i64, i64) {
+    fn write(&self) -> String {
+        format!("{}.{}", (self.0, self.1).write(), self.2)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (first, last) = text.rsplit_once('.')?;
+        let (time, middle) = CursorKey::read(first)?;
+        Some((time, middle, last.parse().ok()?))
+    }
+}
+
+impl CursorKey for TransactionId {
+    fn write(&self) -> String {
+        self.to_string()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
-    /// The rows, newest first.
+    /// The rows in the order of the list, as a rule newest first.
     pub items: Vec<T>,
     /// Where the next page starts; none on the last.
     pub next_cursor: Option<String>,

@@ -5,7 +5,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Timestamptz, Uuid};
 
-use crate::domain::{SessionId, User, UserId};
+use super::page::{CursorKey, Page, PageRequest};
+use crate::domain::{SessionId, SessionKind, User, UserId};
 use crate::error::{Error, Refusal, Result};
 use crate::repo::statement::statement;
 use crate::schema::{sessions, users};
@@ -18,25 +19,6 @@ const TOUCH_SECONDS: i64 = 60;
 
 /// The longest user agent and address that are kept, in characters.
 const LONGEST_TRACE: usize = 255;
-
-/// Which door a session opens; it never opens the other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SessionKind {
-    /// The pages, by cookie.
-    Browser,
-    /// The JSON API, by token.
-    Api,
-}
-
-impl SessionKind {
-    /// The word for it in the table.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Browser => "browser",
-            Self::Api => "api",
-        }
-    }
-}
 
 /// Someone who has just proved who they are.
 #[derive(Debug, Clone)]
@@ -61,7 +43,7 @@ pub fn open(conn: &mut PgConnection, new: &NewSession, now: DateTime<Utc>) -> Re
         .values((
             sessions::id.eq(id),
             sessions::user_id.eq(new.user),
-            sessions::kind.eq(new.kind.as_str()),
+            sessions::kind.eq(new.kind),
             sessions::user_agent.eq(new.user_agent.chars().take(LONGEST_TRACE).collect::<String>()),
             sessions::ip_address.eq(new.ip_address.chars().take(LONGEST_TRACE).collect::<String>()),
             sessions::created_at.eq(now),
@@ -78,8 +60,8 @@ pub fn open(conn: &mut PgConnection, new: &NewSession, now: DateTime<Utc>) -> Re
 pub struct Living {
     /// The session.
     pub id: SessionId,
-    /// The door that it opens, as the table spells it.
-    pub kind: String,
+    /// The door that it opens.
+    pub kind: SessionKind,
     /// When it was used last, a minute more or less.
     pub last_used_at: DateTime<Utc>,
     /// Whose it is.
@@ -137,7 +119,7 @@ pub fn rotate_refresh(
 ) -> Result<(User, i32)> {
     let alive = sessions::table
         .filter(sessions::id.eq(id))
-        .filter(sessions::kind.eq(SessionKind::Api.as_str()))
+        .filter(sessions::kind.eq(SessionKind::Api))
         .filter(sessions::ended_at.is_null())
         .filter(sessions::expires_at.gt(now));
     // Each statement commits on its own: the end of a session must outlive the error it leads to.
@@ -167,15 +149,92 @@ pub fn end(conn: &mut PgConnection, id: SessionId, now: DateTime<Utc>) -> Result
     Ok(())
 }
 
-/// Ends all sessions of a user at once.
+/// Ends a living session of a user at once.
+///
+/// # Errors
+/// [`Error::NotFound`] where the user has no such session.
+pub fn end_own(conn: &mut PgConnection, user: UserId, id: SessionId, now: DateTime<Utc>) -> Result<()> {
+    let mine = sessions::table
+        .filter(sessions::id.eq(id))
+        .filter(sessions::user_id.eq(user))
+        .filter(sessions::ended_at.is_null())
+        .filter(sessions::expires_at.gt(now));
+    match diesel::update(mine).set(sessions::ended_at.eq(now)).execute(conn)? {
+        0 => Err(Error::NotFound),
+        _ => Ok(()),
+    }
+}
+
+/// Ends all sessions of a user at once, but for the one that is to go on.
 ///
 /// # Errors
 /// Only those of the database.
-pub fn end_all(conn: &mut PgConnection, user: UserId, now: DateTime<Utc>) -> Result<()> {
-    diesel::update(sessions::table.filter(sessions::user_id.eq(user)).filter(sessions::ended_at.is_null()))
-        .set(sessions::ended_at.eq(now))
-        .execute(conn)?;
+pub fn end_all(conn: &mut PgConnection, user: UserId, but: Option<SessionId>, now: DateTime<Utc>) -> Result<()> {
+    let living = sessions::table.filter(sessions::user_id.eq(user)).filter(sessions::ended_at.is_null());
+    match but {
+        Some(but) => {
+            diesel::update(living.filter(sessions::id.ne(but))).set(sessions::ended_at.eq(now)).execute(conn)?
+        }
+        None => diesel::update(living).set(sessions::ended_at.eq(now)).execute(conn)?,
+    };
     Ok(())
+}
+
+/// A living session, as its user sees it.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = sessions)]
+pub struct SessionView {
+    /// The session.
+    pub id: SessionId,
+    /// The door that it opens.
+    pub kind: SessionKind,
+    /// The program, as it named itself.
+    pub user_agent: String,
+    /// Where it called from.
+    pub ip_address: String,
+    /// When it was opened.
+    pub created_at: DateTime<Utc>,
+    /// When it was used last, a minute more or less.
+    pub last_used_at: DateTime<Utc>,
+    /// When it ends by itself.
+    pub expires_at: DateTime<Utc>,
+}
+
+impl CursorKey for (DateTime<Utc>, SessionId) {
+    fn write(&self) -> String {
+        format!("{}.{}", self.0.timestamp_micros(), self.1)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (micros, id) = text.split_once('.')?;
+        let micros = micros.parse().ok().filter(|micros| *micros >= 0)?;
+        Some((DateTime::from_timestamp_micros(micros)?, id.parse().ok()?))
+    }
+}
+
+/// A user's sessions that have neither ended nor expired, by the time of their sign-in.
+///
+/// # Errors
+/// [`Error::InvalidCursor`].
+pub fn page(
+    conn: &mut PgConnection,
+    user: UserId,
+    request: &PageRequest,
+    now: DateTime<Utc>,
+) -> Result<Page<SessionView>> {
+    let mut query = sessions::table
+        .filter(sessions::user_id.eq(user))
+        .filter(sessions::ended_at.is_null())
+        .filter(sessions::expires_at.gt(now))
+        .order((sessions::created_at.desc(), sessions::id.desc()))
+        .limit(request.look_ahead())
+        .select(SessionView::as_select())
+        .into_boxed();
+    if let Some((at, id)) = request.after::<(DateTime<Utc>, SessionId)>()? {
+        let behind = sessions::created_at.lt(at).or(sessions::created_at.eq(at).and(sessions::id.lt(id)));
+        query = query.filter(behind);
+    }
+    Ok(Page::from_rows(query.load(conn)?, request, |session| (session.created_at, session.id)))
 }
 
 /// Forgets up to `at_most` sessions that ended or expired a month ago or earlier; says how many. To be called

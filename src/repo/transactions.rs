@@ -4,60 +4,219 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid};
 
-use super::statement::statement;
+use super::assets::Viewer;
+use super::statement::{Statement, statement};
+use super::{Page, PageRequest};
 use crate::domain::{
-    Amount, AssetId, AssetTypeCode, Balance, Entry, Owner, Scale, Transaction, TransactionId, TransactionType, UserId,
-    WalletId,
+    Amount, AssetId, AssetTypeCode, Balance, Entry, Owner, Period, Scale, Transaction, TransactionId, TransactionType,
+    UserId, WalletId,
 };
+use crate::error::{Refusal, Result};
 
 type Head = (TransactionId, TransactionType, AssetTypeCode, Scale, Amount, Option<AssetId>, Option<TransactionId>);
 type Tail = (String, Option<serde_json::Value>, Option<String>, UserId, DateTime<Utc>);
-type Line = (WalletId, Option<UserId>, i64, Balance, Balance, Balance);
+type Line = (WalletId, Option<UserId>, i64, Balance, Balance, Balance, Option<String>);
+type Row = (Head, Tail, Line, Line);
 
-type LineColumns = (BigInt, Nullable<BigInt>, BigInt, Numeric, Numeric, Numeric);
+type LineColumns = (BigInt, Nullable<BigInt>, BigInt, Numeric, Numeric, Numeric, Nullable<Text>);
+type Columns = (
+    (Uuid, Text, Text, SmallInt, Numeric, Nullable<BigInt>, Nullable<Uuid>),
+    (Text, Nullable<Jsonb>, Nullable<Text>, BigInt, Timestamptz),
+    LineColumns,
+    LineColumns,
+);
+
+/// A transaction, and what its users are called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransactionView {
+    /// The transaction.
+    pub transaction: Transaction,
+    /// The public name of the user whom it is about: the first of [`Transaction::sides`].
+    pub user: String,
+    /// The public name of the other user; none where the other side is the treasury.
+    pub counterparty: Option<String>,
+}
+
+/// What a list of transactions shows; each part that is given narrows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TransactionFilter {
+    /// Those that moved value in this user's wallets.
+    pub user: Option<UserId>,
+    /// Those for this reason.
+    pub transaction_type: Option<TransactionType>,
+    /// Those of this unit.
+    pub asset_type: Option<AssetTypeCode>,
+    /// Those that were posted in this period.
+    pub period: Period,
+}
+
+/// The text of a query for whole transactions: those of `$transactions`, as `t`, with what belongs
+/// to them.
+macro_rules! views {
+    ($transactions:literal, $order:literal) => {
+        concat!(
+            "select t.id, t.type, t.asset_type, y.scale, t.amount, t.asset_id, t.reverses,
+                    t.description, t.metadata, t.reason, t.requested_by, t.created_at,
+                    d.wallet_id, dw.user_id, d.version, d.amount, d.balance_before, d.balance_after, du.external_id,
+                    c.wallet_id, cw.user_id, c.version, c.amount, c.balance_before, c.balance_after, cu.external_id
+             from (",
+            $transactions,
+            ") t
+             join asset_types y on y.code = t.asset_type
+             join entries d
+                 on (d.wallet_id, d.created_at, d.version) = (t.debit_wallet_id, t.created_at, t.debit_version)
+             join entries c
+                 on (c.wallet_id, c.created_at, c.version) = (t.credit_wallet_id, t.created_at, t.credit_version)
+             join wallets dw on dw.id = d.wallet_id
+             join wallets cw on cw.id = c.wallet_id
+             left join users du on du.id = dw.user_id
+             left join users cu on cu.id = cw.user_id ",
+            $order
+        )
+    };
+}
 
 /// The transactions with these ids, in no particular order; unknown ids are left out.
 ///
 /// # Errors
 /// The database's.
 pub fn by_ids(conn: &mut PgConnection, ids: &[TransactionId]) -> QueryResult<Vec<Transaction>> {
+    Ok(views(conn, ids)?.into_iter().map(|view| view.transaction).collect())
+}
+
+/// As [`by_ids`], with the names of the users.
+///
+/// # Errors
+/// The database's.
+pub fn views(conn: &mut PgConnection, ids: &[TransactionId]) -> QueryResult<Vec<TransactionView>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = statement::<(
-        (Uuid, Text, Text, SmallInt, Numeric, Nullable<BigInt>, Nullable<Uuid>),
-        (Text, Nullable<Jsonb>, Nullable<Text>, BigInt, Timestamptz),
-        LineColumns,
-        LineColumns,
-    )>(
-        "select t.id, t.type, t.asset_type, y.scale, t.amount, t.asset_id, t.reverses,
-                t.description, t.metadata, t.reason, t.requested_by, t.created_at,
-                d.wallet_id, dw.user_id, d.version, d.amount, d.balance_before, d.balance_after,
-                c.wallet_id, cw.user_id, c.version, c.amount, c.balance_before, c.balance_after
-         from transactions t
-         join asset_types y on y.code = t.asset_type
-         join entries d on (d.wallet_id, d.created_at, d.version) = (t.debit_wallet_id, t.created_at, t.debit_version)
-         join entries c on (c.wallet_id, c.created_at, c.version) = (t.credit_wallet_id, t.created_at, t.credit_version)
-         join wallets dw on dw.id = d.wallet_id
-         join wallets cw on cw.id = c.wallet_id
-         where t.id = any($)",
-    )
-    .bind::<Array<Uuid>, _>(ids)
-    .load::<(Head, Tail, Line, Line)>(conn)?;
-    Ok(rows.into_iter().map(|(head, tail, debit, credit)| transaction(head, tail, debit, credit)).collect())
+    let found = statement::<Columns>(views!("select * from transactions where id = any($)", ""));
+    load(found.bind::<Array<Uuid>, _>(ids), conn)
 }
 
-fn transaction(head: Head, tail: Tail, debit: Line, credit: Line) -> Transaction {
+/// One transaction that the viewer may know of: an admin any, a user those of its wallets.
+///
+/// # Errors
+/// [`Refusal::TransactionNotFound`].
+pub fn one(conn: &mut PgConnection, viewer: Viewer, id: TransactionId) -> Result<TransactionView> {
+    let may_know = |view: &TransactionView| match viewer {
+        Viewer::Admin => true,
+        Viewer::User(user) => {
+            let TransactionView { transaction: Transaction { debit, credit, .. }, .. } = view;
+            debit.owner == Owner::User(user) || credit.owner == Owner::User(user)
+        }
+    };
+    let found = views(conn, &[id])?.pop().filter(may_know);
+    found.ok_or_else(|| Refusal::TransactionNotFound.into())
+}
+
+/// One page of transactions, newest first. Those of one user are in the order of their times, and
+/// are merged from the indexes of the user's wallets; all together are in the order in which they
+/// were asked for, which is that of their ids.
+///
+/// # Errors
+/// [`Error::InvalidCursor`](crate::error::Error::InvalidCursor).
+pub fn page(
+    conn: &mut PgConnection,
+    filter: &TransactionFilter,
+    request: &PageRequest,
+) -> Result<Page<TransactionView>> {
+    match filter.user {
+        Some(user) => page_of(conn, user, filter, request),
+        None => page_of_all(conn, filter, request),
+    }
+}
+
+fn page_of(
+    conn: &mut PgConnection,
+    user: UserId,
+    filter: &TransactionFilter,
+    request: &PageRequest,
+) -> Result<Page<TransactionView>> {
+    let after = request.after::<(DateTime<Utc>, i64, i64)>()?;
+    let rows = statement::<Columns>(views!(
+        "select t.*, e.version as newest_version, e.wallet_id as newest_wallet
+         from (
+             select e.* from wallets w
+             cross join lateral (
+                 select e.wallet_id, e.created_at, e.version, e.transaction_id from entries e
+                 join transactions t on t.id = e.transaction_id and t.type = coalesce($, t.type)
+                 where e.wallet_id = w.id
+                     and e.created_at >= coalesce($, '-infinity'::timestamptz)
+                     and e.created_at < coalesce($, 'infinity'::timestamptz)
+                     and (e.created_at, e.version, e.wallet_id)
+                         < (coalesce($, 'infinity'::timestamptz), coalesce($, 0), coalesce($, 0))
+                 order by e.created_at desc, e.version desc
+                 limit $
+             ) e
+             where w.user_id = $ and w.asset_type = coalesce($, w.asset_type)
+             order by e.created_at desc, e.version desc, e.wallet_id desc
+             limit $
+         ) e
+         join transactions t on t.id = e.transaction_id",
+        "order by t.created_at desc, t.newest_version desc, t.newest_wallet desc"
+    ))
+    .bind::<Nullable<Text>, _>(filter.transaction_type)
+    .bind::<Nullable<Timestamptz>, _>(filter.period.from)
+    .bind::<Nullable<Timestamptz>, _>(filter.period.before)
+    .bind::<Nullable<Timestamptz>, _>(after.map(|(time, _, _)| time))
+    .bind::<Nullable<BigInt>, _>(after.map(|(_, version, _)| version))
+    .bind::<Nullable<BigInt>, _>(after.map(|(_, _, wallet)| wallet))
+    .bind::<BigInt, _>(request.look_ahead())
+    .bind::<BigInt, _>(user)
+    .bind::<Nullable<Text>, _>(filter.asset_type.as_ref())
+    .bind::<BigInt, _>(request.look_ahead());
+    Ok(Page::from_rows(load(rows, conn)?, request, |view| {
+        let Transaction { debit, credit, created_at, .. } = &view.transaction;
+        let own = if debit.owner == Owner::User(user) { debit } else { credit };
+        (*created_at, own.version, own.wallet_id.0)
+    }))
+}
+
+fn page_of_all(
+    conn: &mut PgConnection,
+    filter: &TransactionFilter,
+    request: &PageRequest,
+) -> Result<Page<TransactionView>> {
+    let rows = statement::<Columns>(views!(
+        "select * from transactions
+         where id < coalesce($, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+             and type = coalesce($, type)
+             and asset_type = coalesce($, asset_type)
+             and created_at >= coalesce($, '-infinity'::timestamptz)
+             and created_at < coalesce($, 'infinity'::timestamptz)
+         order by id desc
+         limit $",
+        "order by t.id desc"
+    ))
+    .bind::<Nullable<Uuid>, _>(request.after::<TransactionId>()?)
+    .bind::<Nullable<Text>, _>(filter.transaction_type)
+    .bind::<Nullable<Text>, _>(filter.asset_type.as_ref())
+    .bind::<Nullable<Timestamptz>, _>(filter.period.from)
+    .bind::<Nullable<Timestamptz>, _>(filter.period.before)
+    .bind::<BigInt, _>(request.look_ahead());
+    Ok(Page::from_rows(load(rows, conn)?, request, |view| view.transaction.id))
+}
+
+fn load(statement: Statement<'_, Columns>, conn: &mut PgConnection) -> QueryResult<Vec<TransactionView>> {
+    Ok(statement.load::<Row>(conn)?.into_iter().map(view).collect())
+}
+
+fn view((head, tail, debit, credit): Row) -> TransactionView {
     let (id, transaction_type, asset_type, scale, amount, asset, reverses) = head;
     let (description, metadata, reason, requested_by, created_at) = tail;
-    Transaction {
+    let (debit, debit_name) = entry(debit);
+    let (credit, credit_name) = entry(credit);
+    let transaction = Transaction {
         id,
         transaction_type,
         asset_type,
         scale,
         amount,
-        debit: entry(debit),
-        credit: entry(credit),
+        debit,
+        credit,
         asset,
         reverses,
         description,
@@ -65,12 +224,16 @@ fn transaction(head: Head, tail: Tail, debit: Line, credit: Line) -> Transaction
         reason,
         requested_by,
         created_at,
-    }
+    };
+    let about_debit = transaction.sides().0 == &transaction.debit;
+    let (user, counterparty) = if about_debit { (debit_name, credit_name) } else { (credit_name, debit_name) };
+    TransactionView { transaction, user: user.unwrap_or_default(), counterparty }
 }
 
-fn entry((wallet_id, user, version, amount, balance_before, balance_after): Line) -> Entry {
+fn entry(line: Line) -> (Entry, Option<String>) {
+    let (wallet_id, user, version, amount, balance_before, balance_after, name) = line;
     let owner = user.map_or(Owner::Treasury, Owner::User);
-    Entry { wallet_id, owner, version, amount, balance_before, balance_after }
+    (Entry { wallet_id, owner, version, amount, balance_before, balance_after }, name)
 }
 
 /// A line of a user's own history: what one transaction did to one of the user's wallets.

@@ -5,7 +5,7 @@ use diesel::prelude::*;
 
 use super::audit::{self, Act, Actor};
 use super::sessions;
-use crate::domain::{ExternalId, Login, Role, User, UserId};
+use crate::domain::{ExternalId, Login, Role, SessionId, User, UserId};
 use crate::error::{Refusal, Result};
 use crate::schema::users;
 
@@ -96,6 +96,29 @@ pub fn set_password(conn: &mut PgConnection, id: UserId, password_hash: &str) ->
     Ok(())
 }
 
+/// Exchanges the password with the hash `old` for another one, and ends the user's sessions but for
+/// the one that it is done in. Says false, and does nothing, where the password has been changed
+/// meanwhile.
+///
+/// # Errors
+/// Only those of the database.
+pub fn change_password(
+    conn: &mut PgConnection,
+    id: UserId,
+    (old, new): (&str, &str),
+    in_session: Option<SessionId>,
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    conn.transaction(|conn| {
+        let mine = users::table.find(id).filter(users::password_hash.eq(old));
+        let changed = diesel::update(mine).set(users::password_hash.eq(new)).execute(conn)? > 0;
+        if changed {
+            sessions::end_all(conn, id, in_session, now)?;
+        }
+        Ok(changed)
+    })
+}
+
 /// Keeps a new hash of the password whose hash is `old`; one that was set meanwhile stays.
 ///
 /// # Errors
@@ -105,6 +128,14 @@ pub fn rehash(conn: &mut PgConnection, id: UserId, old: &str, new: &str) -> Resu
         .set(users::password_hash.eq(new))
         .execute(conn)?;
     Ok(())
+}
+
+/// The hash of a user's password.
+///
+/// # Errors
+/// [`crate::error::Error::NotFound`] where there is no such user any more.
+pub fn password_hash(conn: &mut PgConnection, id: UserId) -> Result<String> {
+    Ok(users::table.find(id).select(users::password_hash).first(conn)?)
 }
 
 /// The user with this public name.
@@ -166,7 +197,7 @@ pub fn make_admin(conn: &mut PgConnection, new: &NewUser, now: DateTime<Utc>) ->
             Some(user) => user,
             None => register(conn, new)?,
         };
-        sessions::end_all(conn, user.id, now)?;
+        sessions::end_all(conn, user.id, None, now)?;
         let act = Act {
             action: "user.make_admin",
             target: format!("user:{}", user.external_id),

@@ -1,10 +1,13 @@
 //! Wallets and the units they are in.
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
-use crate::domain::{AssetType, AssetTypeCode, Balance, UserId};
-use crate::error::{Refusal, Result};
-use crate::schema::{asset_types, wallets};
+use super::assets::Viewer;
+use super::{Page, PageRequest};
+use crate::domain::{AssetType, AssetTypeCode, Balance, UserId, WalletId};
+use crate::error::{Error, Refusal, Result};
+use crate::schema::{asset_types, users, wallets};
 
 /// What a user holds of one asset type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,4 +72,96 @@ pub fn holding(conn: &mut PgConnection, user: UserId, code: &AssetTypeCode) -> R
         .first(conn)
         .optional()?;
     Ok(Holding { asset_type, balance: balance.unwrap_or_else(Balance::zero) })
+}
+
+/// One account, with the name of its owner.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = wallets)]
+pub struct WalletView {
+    /// The wallet.
+    pub id: WalletId,
+    /// The owner's public name; none where it is the treasury.
+    #[diesel(select_expression = users::external_id.nullable())]
+    pub user: Option<String>,
+    /// The unit.
+    #[diesel(embed)]
+    pub asset_type: AssetType,
+    /// What it holds.
+    pub balance: Balance,
+    /// The number of its entries.
+    pub version: i64,
+    /// When it was opened.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What a list of wallets shows; each part that is given narrows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WalletFilter {
+    /// Those of this user.
+    pub user: Option<UserId>,
+    /// Those of this unit.
+    pub asset_type: Option<AssetTypeCode>,
+}
+
+/// Opens a user's wallet in one asset type, without waiting for the first credit to do it.
+///
+/// # Errors
+/// [`Refusal::AssetTypeNotFound`], [`Refusal::WalletExists`].
+pub fn open(conn: &mut PgConnection, user: UserId, code: &AssetTypeCode, now: DateTime<Utc>) -> Result<WalletView> {
+    let asset_type = asset_type(conn, code)?;
+    let opened = diesel::insert_into(wallets::table)
+        .values((wallets::user_id.eq(user), wallets::asset_type.eq(&asset_type.code), wallets::created_at.eq(now)))
+        .on_conflict((wallets::user_id, wallets::asset_type))
+        .do_nothing()
+        .returning(wallets::id)
+        .get_result(conn)
+        .optional()?;
+    match opened {
+        Some(id) => one(conn, Viewer::Admin, id),
+        None => {
+            let of_user = wallets::table.filter(wallets::user_id.eq(user).and(wallets::asset_type.eq(code)));
+            Err(Refusal::WalletExists(of_user.select(wallets::id).first(conn)?).into())
+        }
+    }
+}
+
+/// One wallet that the viewer may know of: an admin any, a user its own.
+///
+/// # Errors
+/// [`Error::NotFound`].
+pub fn one(conn: &mut PgConnection, viewer: Viewer, id: WalletId) -> Result<WalletView> {
+    let mut query = wallets::table
+        .inner_join(asset_types::table)
+        .left_join(users::table)
+        .filter(wallets::id.eq(id))
+        .select(WalletView::as_select())
+        .into_boxed();
+    if let Viewer::User(user) = viewer {
+        query = query.filter(wallets::user_id.eq(user));
+    }
+    query.first(conn).optional()?.ok_or(Error::NotFound)
+}
+
+/// One page of wallets, newest first.
+///
+/// # Errors
+/// [`Error::InvalidCursor`].
+pub fn page(conn: &mut PgConnection, filter: &WalletFilter, request: &PageRequest) -> Result<Page<WalletView>> {
+    let mut query = wallets::table
+        .inner_join(asset_types::table)
+        .left_join(users::table)
+        .select(WalletView::as_select())
+        .order(wallets::id.desc())
+        .limit(request.look_ahead())
+        .into_boxed();
+    if let Some(after) = request.after::<i64>()? {
+        query = query.filter(wallets::id.lt(after));
+    }
+    if let Some(user) = filter.user {
+        query = query.filter(wallets::user_id.eq(user));
+    }
+    if let Some(asset_type) = &filter.asset_type {
+        query = query.filter(wallets::asset_type.eq(asset_type));
+    }
+    Ok(Page::from_rows(query.load(conn)?, request, |wallet| wallet.id.0))
 }

@@ -83,11 +83,18 @@ impl FromRequest for Client {
     type Future = Ready<Result<Self>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(Self::of(req)))
+    }
+}
+
+impl Client {
+    /// Where a request came from.
+    pub fn of(req: &HttpRequest) -> Self {
         let agent = req.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-        ready(Ok(Self {
+        Self {
             user_agent: agent.unwrap_or_default().to_owned(),
             ip_address: req.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default(),
-        }))
+        }
     }
 }
 

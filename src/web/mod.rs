@@ -28,6 +28,7 @@ use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 
+use crate::ephemeral::{PasswordProofs, Throttles};
 use crate::error::Error;
 use crate::jobs::Runs;
 use crate::ledger::{Clock, Ledger};
@@ -95,15 +96,28 @@ routes! {
         POST "/auth/refresh"   Public  api::accounts::refresh;
         POST "/auth/logout"    User    api::accounts::logout;
         GET  "/me"             User    api::accounts::me;
+        POST "/me/password"            User  api::accounts::change_password;
+        GET  "/me/sessions"            User  api::sessions::list;
+        DELETE "/me/sessions/{id}"     User  api::sessions::end;
+        GET  "/me/api-keys"            User  api::api_keys::list;
+        POST "/me/api-keys"            User  api::api_keys::create;
+        DELETE "/me/api-keys/{id}"     User  api::api_keys::revoke;
         GET  "/assets"             User    api::assets::list;
         GET  "/assets/{id}"        User    api::assets::show;
-        POST "/assets/{id}/claim"  User    api::assets::claim;
-        GET  "/claims"             User    api::assets::claims;
+        POST "/assets/{id}/claim"  User    api::claims::claim;
+        GET  "/claims"             User    api::claims::list;
+        POST "/claims"             User    api::claims::redeem;
         POST "/admin/assets"       Admin   api::assets::create;
         GET  "/campaigns"          User    api::campaigns::list;
         GET  "/campaigns/{id}"     User    api::campaigns::show;
         POST "/admin/campaigns"    Admin   api::campaigns::create;
         GET  "/asset-types"        Public  api::wallets::asset_types;
+        POST "/wallets"            User    api::wallets::open;
+        GET  "/wallets"            User    api::wallets::list;
+        GET  "/wallets/{id}"       User    api::wallets::show;
+        GET  "/wallets/{id}/transactions"     User  api::history::show;
+        GET  "/transactions"       User    api::transactions::list;
+        GET  "/transactions/{id}"  User    api::transactions::show;
         GET  "/users/{user}/balances"         User  api::wallets::balances;
         GET  "/users/{user}/balances/{code}"  User  api::wallets::balance;
     }
@@ -146,6 +160,10 @@ pub struct Parts {
     pub passwords: Arc<Passwords>,
     /// The secret that all keys are derived from, at least 32 bytes.
     pub secret: String,
+    /// The secret of before, whose tokens are still read.
+    pub previous_secret: Option<String>,
+    /// Who has failed how often.
+    pub throttles: Throttles,
     /// The time.
     pub clock: Clock,
     /// The address that users type, without a slash at its end.
@@ -174,7 +192,10 @@ impl Site {
 /// # Errors
 /// Where the secret is too short or the listener cannot be used.
 pub fn serve(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
-    let keys = Data::new(Keys::derive(&parts.secret).map_err(std::io::Error::other)?);
+    let keys = Keys::derive(&parts.secret, parts.previous_secret.as_deref()).map_err(std::io::Error::other)?;
+    let keys = Data::new(keys);
+    let proofs = Data::new(PasswordProofs::new().map_err(std::io::Error::other)?);
+    let throttles = Data::new(parts.throttles);
     let site = Data::new(Site { public_url: parts.public_url, started: Instant::now() });
     let files = Data::new(StaticFiles::load());
     let (db, clock, jobs) = (Data::new(parts.db), Data::new(parts.clock), Data::new(parts.jobs));
@@ -188,6 +209,8 @@ pub fn serve(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
             .app_data(ledger.clone())
             .app_data(passwords.clone())
             .app_data(keys.clone())
+            .app_data(proofs.clone())
+            .app_data(throttles.clone())
             .app_data(clock.clone())
             .app_data(site.clone())
             .app_data(files.clone())

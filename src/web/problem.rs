@@ -8,10 +8,14 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 
+use crate::domain::WalletId;
 use crate::error::{Error, FieldError, Refusal};
 
 /// When to come back after `overloaded` and `database_unavailable`.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The ways to say who one is, as a 401 names them (RFC 9110, section 11.6.1).
+const CHALLENGES: &str = r#"Bearer, Basic realm="coffer", charset="UTF-8""#;
 
 /// An error as a problem document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,6 +34,8 @@ pub struct Problem {
     errors: Vec<FieldError>,
     #[serde(skip_serializing_if = "Option::is_none")]
     available: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wallet_id: Option<WalletId>,
 }
 
 /// The one table: what status and which code each error has.
@@ -47,6 +53,7 @@ pub fn kind(error: &Error) -> (StatusCode, &'static str) {
         Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
         Error::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
         Error::StaleForm => (StatusCode::FORBIDDEN, "stale_form"),
+        Error::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
         Error::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "overloaded"),
         Error::DatabaseUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "database_unavailable"),
         Error::CommitUnknown => (StatusCode::SERVICE_UNAVAILABLE, "commit_unknown"),
@@ -58,7 +65,12 @@ fn refusal_kind(refusal: &Refusal) -> (StatusCode, &'static str) {
     match refusal {
         Refusal::AlreadyClaimed => (StatusCode::CONFLICT, "already_claimed"),
         Refusal::AssetExpired => (StatusCode::CONFLICT, "asset_expired"),
-        Refusal::AssetNotFound | Refusal::TransactionNotFound => (StatusCode::NOT_FOUND, "not_found"),
+        Refusal::AssetNotFound | Refusal::CampaignNotFound | Refusal::TransactionNotFound => {
+            (StatusCode::NOT_FOUND, "not_found")
+        }
+        Refusal::CampaignNotRunning => (StatusCode::CONFLICT, "campaign_not_running"),
+        Refusal::ClaimLimitReached => (StatusCode::CONFLICT, "claim_limit_reached"),
+        Refusal::SoldOut => (StatusCode::CONFLICT, "sold_out"),
         Refusal::InsufficientFunds { .. } => (StatusCode::CONFLICT, "insufficient_funds"),
         Refusal::WalletFrozen => (StatusCode::FORBIDDEN, "wallet_frozen"),
         Refusal::NotTransferable(_) => (StatusCode::CONFLICT, "asset_type_not_transferable"),
@@ -69,16 +81,25 @@ fn refusal_kind(refusal: &Refusal) -> (StatusCode, &'static str) {
         Refusal::InvalidAmount(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid_amount"),
         Refusal::AlreadyReversed => (StatusCode::CONFLICT, "already_reversed"),
         Refusal::IdempotencyKeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+        Refusal::WalletExists(_) => (StatusCode::CONFLICT, "wallet_exists"),
         Refusal::AlreadyCreated => (StatusCode::CONFLICT, "already_created"),
         Refusal::AlreadyRegistered => (StatusCode::CONFLICT, "already_registered"),
         Refusal::InvalidCredentials => (StatusCode::UNAUTHORIZED, "invalid_credentials"),
         Refusal::RefreshReused => (StatusCode::UNAUTHORIZED, "refresh_reused"),
+        Refusal::TooManyApiKeys => (StatusCode::CONFLICT, "too_many_api_keys"),
     }
 }
 
 /// When a client may try again, where that is known.
 pub fn retry_after(error: &Error) -> Option<Duration> {
-    matches!(error, Error::Overloaded | Error::DatabaseUnavailable).then_some(RETRY_AFTER)
+    match error {
+        Error::Overloaded | Error::DatabaseUnavailable => Some(RETRY_AFTER),
+        // A part of a second counts as a whole one, since early is too early.
+        Error::RateLimited { retry_after } => {
+            Some(Duration::from_secs(retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0)))
+        }
+        _ => None,
+    }
 }
 
 impl Problem {
@@ -103,6 +124,10 @@ impl Problem {
                 Error::Refused(Refusal::InsufficientFunds { available, .. }) => Some(available.to_string()),
                 _ => None,
             },
+            wallet_id: match error {
+                Error::Refused(Refusal::WalletExists(wallet)) => Some(*wallet),
+                _ => None,
+            },
         }
     }
 }
@@ -121,7 +146,7 @@ pub fn response(error: &Error) -> HttpResponseBuilder {
 pub fn document(error: &Error, request_id: Option<&str>) -> HttpResponse {
     let mut response = response(error);
     if kind(error).0 == StatusCode::UNAUTHORIZED {
-        response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        response.insert_header((header::WWW_AUTHENTICATE, CHALLENGES));
     }
     response.content_type("application/problem+json").json(Problem::new(error, request_id))
 }
@@ -169,6 +194,10 @@ mod tests {
             (Refusal::AlreadyClaimed, 409, "already_claimed"),
             (Refusal::AssetExpired, 409, "asset_expired"),
             (Refusal::AssetNotFound, 404, "not_found"),
+            (Refusal::CampaignNotFound, 404, "not_found"),
+            (Refusal::CampaignNotRunning, 409, "campaign_not_running"),
+            (Refusal::ClaimLimitReached, 409, "claim_limit_reached"),
+            (Refusal::SoldOut, 409, "sold_out"),
             (Refusal::insufficient(Balance::zero(), gold()), 409, "insufficient_funds"),
             (Refusal::WalletFrozen, 403, "wallet_frozen"),
             (Refusal::NotTransferable(gold()), 409, "asset_type_not_transferable"),
@@ -180,10 +209,12 @@ mod tests {
             (Refusal::TransactionNotFound, 404, "not_found"),
             (Refusal::AlreadyReversed, 409, "already_reversed"),
             (Refusal::IdempotencyKeyReused, 422, "idempotency_key_reused"),
+            (Refusal::WalletExists(WalletId(7)), 409, "wallet_exists"),
             (Refusal::AlreadyCreated, 409, "already_created"),
             (Refusal::AlreadyRegistered, 409, "already_registered"),
             (Refusal::InvalidCredentials, 401, "invalid_credentials"),
             (Refusal::RefreshReused, 401, "refresh_reused"),
+            (Refusal::TooManyApiKeys, 409, "too_many_api_keys"),
         ];
         let errors = [
             (Error::NotFound, 404, "not_found"),
@@ -192,6 +223,7 @@ mod tests {
             (Error::TooLarge, 413, "too_large"),
             (Error::Unauthenticated, 401, "unauthenticated"),
             (Error::Forbidden, 403, "forbidden"),
+            (Error::RateLimited { retry_after: Duration::ZERO }, 429, "rate_limited"),
             (Error::Overloaded, 503, "overloaded"),
             (Error::DatabaseUnavailable, 503, "database_unavailable"),
             (Error::CommitUnknown, 503, "commit_unknown"),

@@ -1,9 +1,10 @@
 //! Batches of any size give the same outcomes as the pure core, one command at a time.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc;
 
 use chrono::TimeDelta;
-use coffer::domain::posting::{AssetState, AssetTypeRules, Book, Command, decide};
+use coffer::domain::posting::{AssetState, AssetTypeRules, Book, CampaignState, Command, decide};
 use coffer::domain::{AssetStatus, UserStatus};
 use coffer::error::Error;
 use coffer::ledger::Outcome;
@@ -11,7 +12,9 @@ use coffer::repo::{self, PageRequest, assets::AssetFilter, assets::Viewer};
 use futures::future::join_all;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::support::books::{Books, Plug, again, bonus, claim, clock_at, enqueue, keyed, noon, spend, submit_all};
+use crate::support::books::{
+    Books, Plug, again, bonus, claim, clock_at, enqueue, keyed, noon, spend, submit_all, unit,
+};
 use crate::support::histories::{Fate, World, history};
 
 /// The users and assets of a history, alike in every new database.
@@ -28,7 +31,12 @@ fn world(books: &Books) -> World {
     assets.extend(books.assets(1, "5", "GOLD", Some(noon() - TimeDelta::hours(1))));
     books.run(&format!("update assets set status = 'expired' where id = {}", assets[4]));
     assets.push(coffer::domain::AssetId(4_000));
-    World { admin, users, assets }
+    let campaigns = vec![books.campaign("20", "PTS", 1), books.campaign("9", "CASH", 2)];
+    for campaign in &campaigns {
+        assets.extend(books.assets_of(*campaign, 2));
+    }
+    let campaigns = [campaigns, vec![coffer::domain::CampaignId(4_000)]].concat();
+    World { admin, users, assets, campaigns }
 }
 
 /// The same world as the pure core sees it.
@@ -45,6 +53,13 @@ fn book(books: &Books, world: &World) -> Book {
         let rules = AssetTypeRules { scale, minimum_balance, transferable: asset_type.transferable };
         book.asset_types.insert(asset_type.code, rules);
     }
+    for (campaign, (code, per_user_limit)) in world.campaigns.iter().zip([("PTS", 1), ("CASH", 2)]) {
+        let asset_type = unit(code);
+        let (paused, on_offer, contended) = (false, BTreeSet::new(), false);
+        let state =
+            CampaignState { asset_type, starts_at: None, ends_at: None, paused, per_user_limit, on_offer, contended };
+        book.campaigns.insert(*campaign, state);
+    }
     let page = PageRequest::first(100);
     let all = repo::assets::page(&mut conn, Viewer::Admin, &AssetFilter::default(), &page, noon()).unwrap();
     for view in all.items {
@@ -55,8 +70,12 @@ fn book(books: &Books, world: &World) -> Book {
             asset_type: asset.asset_type,
             amount: asset.amount,
             title: asset.title,
+            campaign: asset.campaign_id,
             claimed: None,
         };
+        if let Some(campaign) = state.campaign.and_then(|campaign| book.campaigns.get_mut(&campaign)) {
+            campaign.on_offer.insert(asset.id);
+        }
         book.assets.insert(asset.id, state);
     }
     assert!(book.assets.values().any(|asset| asset.status == AssetStatus::Expired));
@@ -104,7 +123,10 @@ fn a_history_has_the_same_end_in_batches_of_any_size_and_in_the_pure_core() {
             let (one, few, many) = (run(1), run(7), run(256));
             (one.join().unwrap(), few.join().unwrap(), many.join().unwrap())
         });
-        assert_eq!(one.fates, fates);
+        for ((posted, decided), command) in one.fates.iter().zip(&fates).zip(&commands) {
+            assert_eq!(posted, decided, "{command:?}");
+        }
+        assert_eq!(one.fates.len(), fates.len());
         assert_eq!(few, one);
         assert_eq!(many, one);
         Ok(())

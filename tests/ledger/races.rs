@@ -90,7 +90,7 @@ async fn of_a_hundred_users_who_race_for_a_credit_exactly_one_gets_it() {
     let owner = users[place];
     assert_eq!(books.balance(owner, "GOLD"), "100.00");
     match ledger.submit(claim(owner, asset)).await {
-        Ok(Outcome::Again(transaction, balance)) => {
+        Ok(Outcome::Again { transaction, balance, replayed: false }) => {
             assert_eq!((transaction.id, balance.at_scale(2).as_str()), (winner[0], "100.00"));
         }
         other => panic!("{other:?}"),
@@ -276,7 +276,7 @@ async fn many_callers_with_crossing_keys_and_wallets_all_get_an_answer() {
     for n in 0..60 {
         let mut command = bonus(users[n * 5 % 6], "1", "GOLD");
         command.requested_by = users[n % 6];
-        command.idempotency = Some(Idempotency { key: format!("key-{}", n * 7 % 10), request_hash: [0; 32] });
+        command.idempotency = Some(Idempotency { key: format!("key-{}", n * 7 % 10), item: 0, request_hash: [0; 32] });
         commands.push(command);
     }
     let backwards: Vec<_> = commands.iter().rev().map(again).collect();

@@ -6,6 +6,8 @@
 
 use std::sync::mpsc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bigdecimal::{BigDecimal, Zero};
 use coffer::domain::Role;
 use coffer::ledger::verify::verify;
@@ -14,7 +16,7 @@ use diesel::deserialize::QueryableByName;
 use diesel::sql_types::BigInt;
 use diesel::{PgConnection, RunQueryDsl};
 use futures::StreamExt;
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
 use super::web::{PASSWORD, Web, send};
@@ -25,12 +27,12 @@ pub const CONNECTIONS: usize = 64;
 /// The number of the expiry job's lock.
 const EXPIRY_LOCK: i64 = 0x0C0F_FE21;
 
-/// Someone who calls the API with a token.
+/// Someone who calls the API, and proves in the same way each time who it is.
 #[derive(Debug, Clone)]
 pub struct Caller {
     client: Client,
     base: String,
-    token: String,
+    authorization: String,
     /// The public name.
     pub name: String,
 }
@@ -45,19 +47,47 @@ impl Caller {
         Self {
             client: client.clone(),
             base: base.to_owned(),
-            token: text(&answer["access_token"]),
+            authorization: format!("Bearer {}", text(&answer["access_token"])),
             name: text(&answer["user"]["id"]),
         }
     }
 
+    /// The same caller by another `Authorization`.
+    pub fn by(&self, authorization: String) -> Self {
+        Self { authorization, ..self.clone() }
+    }
+
+    /// The same caller by login and password.
+    pub fn by_password(&self, login: &str, password: &str) -> Self {
+        self.by(format!("Basic {}", STANDARD.encode(format!("{login}:{password}"))))
+    }
+
+    /// The same caller by an API key, which it makes with `body`.
+    pub async fn by_api_key(&self, body: &Value) -> Self {
+        let answer = send(self.post("/me/api-keys").json(body)).await;
+        assert_eq!(answer.status(), 201, "{body}");
+        let answer: Value = answer.json().await.unwrap();
+        self.by(format!("Bearer {}", text(&answer["secret"])))
+    }
+
+    /// A request to a path below `/api/v1`.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}/api/v1{path}", self.base)).header("authorization", &self.authorization)
+    }
+
     /// A request to a path below `/api/v1`.
     pub fn get(&self, path: &str) -> RequestBuilder {
-        self.client.get(format!("{}/api/v1{path}", self.base)).bearer_auth(&self.token)
+        self.request(Method::GET, path)
     }
 
     /// A request to a path below `/api/v1`.
     pub fn post(&self, path: &str) -> RequestBuilder {
-        self.client.post(format!("{}/api/v1{path}", self.base)).bearer_auth(&self.token)
+        self.request(Method::POST, path)
+    }
+
+    /// A request to a path below `/api/v1`.
+    pub fn delete(&self, path: &str) -> RequestBuilder {
+        self.request(Method::DELETE, path)
     }
 
     /// The request that claims an asset.

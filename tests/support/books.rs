@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use coffer::domain::posting::{Action, Command, Idempotency, Movement};
-use coffer::domain::{Amount, AssetId, AssetTypeCode, Balance, TransactionId, UserId};
+use coffer::domain::{Amount, AssetId, AssetTypeCode, Balance, CampaignId, TransactionId, UserId};
 use coffer::error::Error;
 use coffer::ledger::verify::{Verdict, verify};
 use coffer::ledger::{Clock, Ledger, Outcome, Settings};
@@ -78,7 +78,7 @@ pub fn bonus(user: UserId, value: &str, code: &str) -> Command {
 /// The same command under an idempotency key, whose hash is that of the action.
 pub fn keyed(mut command: Command, key: &str) -> Command {
     let request_hash = Sha256::digest(format!("{:?}", command.action)).into();
-    command.idempotency = Some(Idempotency { key: key.to_owned(), request_hash });
+    command.idempotency = Some(Idempotency { key: key.to_owned(), item: 0, request_hash });
     command
 }
 
@@ -140,7 +140,10 @@ impl Books {
 
     /// The one number that a query gives.
     pub fn number(&self, sql: &str) -> i64 {
-        let query = format!("select ({sql})::bigint as number");
+        self.number_of(&format!("select ({sql})::bigint as number"))
+    }
+
+    fn number_of(&self, query: &str) -> i64 {
         sql_query(query).get_result::<Number>(&mut self.database.connect()).unwrap().number
     }
 
@@ -187,6 +190,26 @@ impl Books {
                     '{code}', {value}, {expiry}, '{}'
              from generate_series(1, {count}) n returning id as number",
             (noon() - TimeDelta::days(1)).to_rfc3339()
+        );
+        let rows = sql_query(query).load::<Number>(&mut self.database.connect()).unwrap();
+        rows.into_iter().map(|row| AssetId(row.number)).collect()
+    }
+
+    /// A new campaign that always runs.
+    pub fn campaign(&self, value: &str, code: &str, per_user_limit: i32) -> CampaignId {
+        CampaignId(self.number_of(&format!(
+            "insert into campaigns (title, kind, asset_type, amount, per_user_limit)
+             values ('Festival', 'promotional', '{code}', {value}, {per_user_limit}) returning id as number"
+        )))
+    }
+
+    /// New credits of a campaign, which have no expiry of their own.
+    pub fn assets_of(&self, campaign: CampaignId, count: usize) -> Vec<AssetId> {
+        let query = format!(
+            "insert into assets (code, title, kind, asset_type, amount, campaign_id)
+             select translate(upper(substr(md5(random()::text || n), 1, 13)), '01', 'XY'), title, kind, asset_type,
+                    amount, id
+             from campaigns, generate_series(1, {count}) n where id = {campaign} returning id as number"
         );
         let rows = sql_query(query).load::<Number>(&mut self.database.connect()).unwrap();
         rows.into_iter().map(|row| AssetId(row.number)).collect()

@@ -4,7 +4,7 @@
 #![allow(clippy::indexing_slicing, reason = "indexes are taken modulo the length")]
 
 use coffer::domain::posting::{Action, Command, Decision, Direction, Movement};
-use coffer::domain::{Amount, AssetId, AssetTypeCode, Balance, TransactionId, UserId};
+use coffer::domain::{Amount, AssetId, AssetTypeCode, Balance, CampaignId, TransactionId, UserId};
 use coffer::error::{Error, Refusal};
 use coffer::ledger::Outcome;
 use proptest::prelude::*;
@@ -20,6 +20,8 @@ pub struct World {
     pub users: Vec<UserId>,
     /// Available ones, expired ones, and one that does not exist.
     pub assets: Vec<AssetId>,
+    /// Two of which some of the assets are, and one that does not exist.
+    pub campaigns: Vec<CampaignId>,
 }
 
 /// One command, as far as it can be planned without a world.
@@ -35,6 +37,7 @@ pub enum Step {
 #[derive(Debug, Clone)]
 pub enum Plan {
     Claim(usize, usize),
+    ClaimAny(usize, usize),
     TopUp(Value),
     Bonus(Value),
     Spend(Value, Option<&'static str>),
@@ -70,6 +73,7 @@ fn floor() -> impl Strategy<Value = Option<&'static str>> {
 fn plan() -> impl Strategy<Value = Plan> {
     prop_oneof![
         6 => (0_usize..40, 0_usize..40).prop_map(|(user, asset)| Plan::Claim(user, asset)),
+        3 => (0_usize..40, 0_usize..40).prop_map(|(user, campaign)| Plan::ClaimAny(user, campaign)),
         3 => value().prop_map(Plan::TopUp),
         3 => value().prop_map(Plan::Bonus),
         5 => (value(), floor()).prop_map(|(value, floor)| Plan::Spend(value, floor)),
@@ -123,6 +127,10 @@ impl World {
             Plan::Claim(user, asset) => {
                 let user = self.user(*user);
                 (user, Action::Claim { user, asset: self.assets[asset % self.assets.len()] })
+            }
+            Plan::ClaimAny(user, campaign) => {
+                let user = self.user(*user);
+                (user, Action::ClaimAny { user, campaign: self.campaigns[campaign % self.campaigns.len()] })
             }
             Plan::TopUp(value) => (self.admin, Action::TopUp(self.movement(value))),
             Plan::Bonus(value) => (self.admin, Action::Bonus(self.movement(value))),
@@ -183,8 +191,10 @@ impl From<Result<Decision, Refusal>> for Fate {
                 debit: [posting.debit.balance_before, posting.debit.balance_after],
                 credit: [posting.credit.balance_before, posting.credit.balance_after],
             },
-            Ok(Decision::Replay(id)) => Self::Replayed(id),
-            Ok(Decision::Again(id, balance)) => Self::Again(id, balance),
+            Ok(Decision::Replay(answer) | Decision::Again(answer)) => match answer.owned_with {
+                Some(balance) => Self::Again(answer.transaction, balance),
+                None => Self::Replayed(answer.transaction),
+            },
             Err(refusal) => Self::Refused(refusal),
         }
     }
@@ -201,7 +211,7 @@ impl From<Answer> for Fate {
                 credit: [transaction.credit.balance_before, transaction.credit.balance_after],
             },
             Ok(Outcome::Replayed(transaction)) => Self::Replayed(transaction.id),
-            Ok(Outcome::Again(transaction, balance)) => Self::Again(transaction.id, balance),
+            Ok(Outcome::Again { transaction, balance, .. }) => Self::Again(transaction.id, balance),
             Err(Error::Refused(refusal)) => Self::Refused(refusal),
             Err(error) => Self::Failed(format!("{error:?}")),
         }

@@ -6,4 +6,5 @@ pub mod browser;
 pub mod cluster;
 pub mod histories;
 pub mod program;
+pub mod till;
 pub mod web;

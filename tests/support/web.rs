@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use actix_web::dev::ServerHandle;
 use chrono::{SubsecRound, TimeDelta, Utc};
 use coffer::domain::{AssetType, AssetTypeCode, Balance, Login, Role, Scale};
+use coffer::ephemeral::Throttles;
 use coffer::jobs::Jobs;
 use coffer::ledger::{Clock, Ledger, Settings};
 use coffer::passwords::{Passwords, hash_here};
@@ -71,6 +72,8 @@ impl Web {
             ledger: Arc::clone(&ledger),
             passwords: Arc::new(Passwords::start(COST).expect("threads")),
             secret: SECRET.to_owned(),
+            previous_secret: None,
+            throttles: Throttles::new(true),
             clock,
             public_url: public_url.to_owned(),
             jobs: jobs.runs(),

@@ -1,67 +1,98 @@
-//! Reads and locks what a batch may touch, in the one lock order.
+//! Reads and locks what a batch may touch, in the one lock order: named assets, assets on offer
+//! (which wait for nobody), users' wallets, the treasury's.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
-use diesel::sql_types::{Array, BigInt, Binary, Bool, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid};
+use diesel::sql_types::{Array, BigInt, Binary, Bool, Integer, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid};
 
-use crate::domain::posting::{Action, AssetState, AssetTypeRules, Book, Command, Reversible, WalletKey, WalletState};
+use super::campaigns;
+use crate::domain::posting::{
+    Action, Answer, AssetState, AssetTypeRules, Book, Command, KeyUse, Reversible, WalletKey, WalletState,
+};
 use crate::domain::{
-    Amount, AssetId, AssetStatus, AssetTypeCode, Balance, Lane, Owner, Scale, TransactionId, UserId, UserStatus,
-    WalletId,
+    Amount, AssetId, AssetStatus, AssetTypeCode, Balance, CampaignId, Lane, Owner, Scale, TransactionId, UserId,
+    UserStatus, WalletId,
 };
 use crate::repo::statement::statement;
+
+/// Whether what is read stays as it is until the end of the database transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Locks {
+    /// It does: for posting.
+    Held,
+    /// It does not: for a look at a snapshot.
+    None,
+}
+
+/// The text of a statement with or without what stands in brackets: its locks.
+macro_rules! sql {
+    ($locks:expr, $($text:literal $([$clause:literal])?)*) => {
+        match $locks {
+            Locks::Held => concat!($($text, $($clause,)?)*),
+            Locks::None => concat!($($text,)*),
+        }
+    };
+}
+pub(super) use sql;
 
 /// Reads and locks all that the commands may touch.
 pub(super) fn open_book(
     conn: &mut PgConnection,
     lane: Lane,
     now: DateTime<Utc>,
-    commands: &[Command],
+    commands: &[&Command],
+    locks: Locks,
 ) -> Result<Book, DieselError> {
     let mut book = Book::empty(now);
     read_reversed(conn, &mut book, commands)?;
-    lock_assets(conn, &mut book, commands)?;
+    lock_assets(conn, &mut book, commands, locks)?;
+    campaigns::lock_offers(conn, &mut book, commands, locks)?;
     let wanted: BTreeSet<WalletKey> = commands.iter().flat_map(|command| wallets_of(&book, command)).collect();
-    lock_wallets(conn, &mut book, lane, &wanted)?;
+    lock_wallets(conn, &mut book, lane, &wanted, locks)?;
     read_rules(conn, &mut book, &wanted)?;
+    // Under the lock of the user's wallet, or else a constraint of the claims makes it a conflict.
+    campaigns::count_claims(conn, &mut book, commands)?;
     // Under the locks: another instance that is posting the same request has held them, so that its
     // key is there now, and the request is not refused for what it has done itself.
     read_keys(conn, &mut book, commands)?;
     Ok(book)
 }
 
-fn read_keys(conn: &mut PgConnection, book: &mut Book, commands: &[Command]) -> Result<(), DieselError> {
-    let (callers, keys): (Vec<UserId>, Vec<&str>) = commands
+fn read_keys(conn: &mut PgConnection, book: &mut Book, commands: &[&Command]) -> Result<(), DieselError> {
+    // The items of a batch may all have the one key of the batch.
+    let wanted: BTreeSet<(UserId, &str)> = commands
         .iter()
         .filter_map(|command| Some((command.requested_by, command.idempotency.as_ref()?.key.as_str())))
-        .unzip();
-    if keys.is_empty() {
+        .collect();
+    if wanted.is_empty() {
         return Ok(());
     }
-    let used = statement::<(BigInt, Text, Binary, Uuid)>(
-        "select k.user_id, k.key, k.request_hash, k.transaction_id
+    let (callers, keys): (Vec<UserId>, Vec<&str>) = wanted.into_iter().unzip();
+    let used = statement::<(BigInt, Text, Binary, Integer, Nullable<Uuid>, Nullable<Numeric>)>(
+        "select k.user_id, k.key, k.request_hash, k.item, k.transaction_id, k.owned_with
          from unnest($::bigint[], $::text[]) wanted (user_id, key)
          join idempotency_keys k on k.user_id = wanted.user_id and k.key = wanted.key",
     )
     .bind::<Array<BigInt>, _>(callers)
     .bind::<Array<Text>, _>(keys)
-    .load::<(UserId, String, Vec<u8>, TransactionId)>(conn)?;
-    for (caller, key, request_hash, transaction) in used {
+    .load::<(UserId, String, Vec<u8>, i32, Option<TransactionId>, Option<Balance>)>(conn)?;
+    for (caller, key, request_hash, item, transaction, owned_with) in used {
         // Its length is a constraint of the table.
         let request_hash = request_hash.try_into().unwrap_or_default();
-        book.keys.insert((caller, key), (request_hash, transaction));
+        let used = book.keys.entry((caller, key)).or_insert_with(|| KeyUse::of(request_hash));
+        used.stored.insert(item, transaction.map(|transaction| Answer { transaction, owned_with }));
     }
     Ok(())
 }
 
-fn read_reversed(conn: &mut PgConnection, book: &mut Book, commands: &[Command]) -> Result<(), DieselError> {
+fn read_reversed(conn: &mut PgConnection, book: &mut Book, commands: &[&Command]) -> Result<(), DieselError> {
     let reversed: Vec<TransactionId> = commands
         .iter()
-        .filter_map(|command| match command.action {
-            Action::Reversal { reverses } => Some(reverses),
+        .filter_map(|command| match &command.action {
+            Action::Reversal { reverses } => Some(*reverses),
             _ => None,
         })
         .collect();
@@ -86,29 +117,36 @@ fn read_reversed(conn: &mut PgConnection, book: &mut Book, commands: &[Command])
     Ok(())
 }
 
-fn lock_assets(conn: &mut PgConnection, book: &mut Book, commands: &[Command]) -> Result<(), DieselError> {
+fn lock_assets(
+    conn: &mut PgConnection,
+    book: &mut Book,
+    commands: &[&Command],
+    locks: Locks,
+) -> Result<(), DieselError> {
     let named: BTreeSet<AssetId> = commands
         .iter()
-        .filter_map(|command| match command.action {
-            Action::Claim { asset, .. } => Some(asset),
+        .filter_map(|command| match &command.action {
+            Action::Claim { asset, .. } => Some(*asset),
             _ => None,
         })
         .collect();
     if named.is_empty() {
         return Ok(());
     }
-    let locked = statement::<(BigInt, Text, Nullable<Timestamptz>, Text, Numeric, Text)>(
-        "select id, status, expires_at, asset_type, amount, title from assets
-         where id = any($) order by id for update",
-    )
+    let locked = statement::<AssetColumns>(sql!(
+        locks,
+        "select id, status, expires_at, asset_type, amount, title, campaign_id from assets
+         where id = any($) order by id "["for update"]
+    ))
     .bind::<Array<BigInt>, _>(named.into_iter().collect::<Vec<_>>())
-    .load::<(AssetId, AssetStatus, Option<DateTime<Utc>>, AssetTypeCode, Amount, String)>(conn)?;
+    .load::<AssetRow>(conn)?;
     let mut claimed = Vec::new();
-    for (id, status, expires_at, asset_type, amount, title) in locked {
-        if status == AssetStatus::Claimed {
+    for row in locked {
+        let (id, state) = asset(row);
+        if state.status == AssetStatus::Claimed {
             claimed.push(id);
         }
-        book.assets.insert(id, AssetState { status, expires_at, asset_type, amount, title, claimed: None });
+        book.assets.insert(id, state);
     }
     if claimed.is_empty() {
         return Ok(());
@@ -126,6 +164,15 @@ fn lock_assets(conn: &mut PgConnection, book: &mut Book, commands: &[Command]) -
     Ok(())
 }
 
+pub(super) type AssetColumns = (BigInt, Text, Nullable<Timestamptz>, Text, Numeric, Text, Nullable<BigInt>);
+pub(super) type AssetRow =
+    (AssetId, AssetStatus, Option<DateTime<Utc>>, AssetTypeCode, Amount, String, Option<CampaignId>);
+
+/// An asset whose owner, if it has one, is not known yet.
+pub(super) fn asset((id, status, expires_at, asset_type, amount, title, campaign): AssetRow) -> (AssetId, AssetState) {
+    (id, AssetState { status, expires_at, asset_type, amount, title, campaign, claimed: None })
+}
+
 /// The wallets that a command may move, as far as its assets leave that open.
 fn wallets_of(book: &Book, command: &Command) -> Vec<WalletKey> {
     let between = |asset_type: &AssetTypeCode, one: Owner, other: Owner| {
@@ -141,6 +188,11 @@ fn wallets_of(book: &Book, command: &Command) -> Vec<WalletKey> {
             }
             _ => Vec::new(),
         },
+        Action::ClaimAny { user, campaign } => book
+            .campaigns
+            .get(campaign)
+            .map(|campaign| between(&campaign.asset_type, Owner::User(*user), Owner::Treasury))
+            .unwrap_or_default(),
         Action::TopUp(movement)
         | Action::Bonus(movement)
         | Action::Spend { movement, .. }
@@ -172,6 +224,7 @@ fn lock_wallets(
     book: &mut Book,
     lane: Lane,
     wanted: &BTreeSet<WalletKey>,
+    locks: Locks,
 ) -> Result<(), DieselError> {
     if wanted.is_empty() {
         return Ok(());
@@ -193,7 +246,8 @@ fn lock_wallets(
         (Numeric, Numeric, BigInt, Nullable<Timestamptz>),
         Nullable<Text>,
         (SmallInt, Numeric, Bool),
-    )>(
+    )>(sql!(
+        locks,
         "with of_users as materialized (
              select w.id, w.user_id, w.asset_type, w.balance, w.credit_total, w.version, w.last_posted_at,
                     u.status, t.scale, t.minimum_balance, t.transferable
@@ -201,16 +255,16 @@ fn lock_wallets(
              join wallets w on w.user_id = wanted.user_id and w.asset_type = wanted.asset_type
              join users u on u.id = w.user_id
              join asset_types t on t.code = w.asset_type
-             order by w.id for update of w
+             order by w.id " ["for update of w"] "
          ), of_treasury as materialized (
              select w.id, w.user_id, w.asset_type, w.balance, w.credit_total, w.version, w.last_posted_at,
                     null::text, t.scale, t.minimum_balance, t.transferable
              from wallets w join asset_types t on t.code = w.asset_type
              where w.lane = $ and w.asset_type = any($)
-             order by w.id for update of w
+             order by w.id " ["for update of w"] "
          )
-         select * from of_users union all select * from of_treasury",
-    )
+         select * from of_users union all select * from of_treasury"
+    ))
     .bind::<Array<BigInt>, _>(users)
     .bind::<Array<Text>, _>(user_types)
     .bind::<SmallInt, _>(lane.0)

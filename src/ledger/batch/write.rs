@@ -4,10 +4,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Binary, Jsonb, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid};
+use diesel::sql_types::{Array, BigInt, Binary, Integer, Jsonb, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid};
 
 use super::Failure;
-use crate::domain::posting::{Book, Command, EntryLine, Posting, WalletKey, WalletState};
+use crate::domain::posting::{Answer, Book, Command, EntryLine, Posting, WalletKey, WalletState};
 use crate::domain::{AssetTypeCode, Lane, Owner, UserId, WalletId};
 use crate::repo::statement::statement;
 
@@ -19,8 +19,8 @@ impl WalletIds {
         Self(book.wallets.iter().filter_map(|(key, wallet)| Some((key.clone(), wallet.id?))).collect())
     }
 
-    pub(super) fn get(&self, key: &WalletKey) -> Result<WalletId, Failure> {
-        self.0.get(key).copied().ok_or(Failure::Conflict)
+    pub(super) fn get(&self, key: &WalletKey) -> Option<WalletId> {
+        self.0.get(key).copied()
     }
 
     /// Opens the wallets that get their first entry. One that another batch opens at the same time
@@ -62,25 +62,27 @@ fn lines<'a>(posted: &'a [(&Command, &'a Posting)]) -> impl Iterator<Item = &'a 
     posted.iter().flat_map(|(_, posting)| [&posting.debit, &posting.credit])
 }
 
-/// Writes the postings, by the database's function `write_postings`.
+/// Writes the postings and the keys that the book has not stored yet, by the database's function
+/// `write_postings`; says whether there was anything to write.
 pub(super) fn write(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     book: &Book,
     wallets: &WalletIds,
     posted: &[(&Command, &Posting)],
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
+    let keys = new_keys(book);
+    if posted.is_empty() && keys.is_empty() {
+        return Ok(false);
+    }
     let touched: BTreeSet<&WalletKey> = lines(posted).map(|line| &line.wallet).collect();
     let states: Vec<&WalletState> = touched.iter().filter_map(|key| book.wallets.get(key)).collect();
-    let moved = touched.iter().map(|key| wallets.get(key)).collect::<Result<Vec<_>, _>>()?;
-    let row = |line: fn(&Posting) -> &EntryLine| {
-        posted.iter().map(|(_, posting)| wallets.get(&line(posting).wallet)).collect::<Result<Vec<_>, _>>()
+    let row = |key: &WalletKey| wallets.get(key).ok_or(Failure::Conflict);
+    let moved = touched.iter().map(|key| row(key)).collect::<Result<Vec<_>, _>>()?;
+    let rows = |line: fn(&Posting) -> &EntryLine| {
+        posted.iter().map(|(_, posting)| row(&line(posting).wallet)).collect::<Result<Vec<_>, _>>()
     };
-    let (debit_wallets, credit_wallets) = (row(|posting| &posting.debit)?, row(|posting| &posting.credit)?);
-    let keyed: Vec<_> = posted
-        .iter()
-        .filter_map(|(command, posting)| Some((command, command.idempotency.as_ref()?, posting.transaction)))
-        .collect();
+    let (debit_wallets, credit_wallets) = (rows(|posting| &posting.debit)?, rows(|posting| &posting.credit)?);
     macro_rules! of_wallets {
         ($wallet:ident => $value:expr) => {
             states.iter().map(|$wallet| $value).collect::<Vec<_>>()
@@ -92,12 +94,13 @@ pub(super) fn write(
         };
     }
     macro_rules! of_keys {
-        ($command:ident, $key:ident, $transaction:ident => $value:expr) => {
-            keyed.iter().map(|&($command, $key, $transaction)| $value).collect::<Vec<_>>()
+        ($key:ident => $value:expr) => {
+            keys.iter().map(|$key| $value).collect::<Vec<_>>()
         };
     }
     statement::<()>(
-        "select write_postings($, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $)",
+        "select write_postings($, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $,
+                                $, $, $, $)",
     )
     .bind::<Array<BigInt>, _>(moved)
     .bind::<Array<Numeric>, _>(of_wallets!(wallet => &wallet.balance))
@@ -118,19 +121,45 @@ pub(super) fn write(
     .bind::<Array<Numeric>, _>(of_postings!(_c, p => &p.credit.credit_total))
     .bind::<Array<Nullable<BigInt>>, _>(of_postings!(_c, p => p.asset))
     .bind::<Array<Nullable<BigInt>>, _>(of_postings!(_c, p => user_of(&p.credit.wallet)))
+    .bind::<Array<Nullable<BigInt>>, _>(of_postings!(_c, p => p.campaign.map(|(campaign, _)| campaign)))
+    .bind::<Array<Nullable<Integer>>, _>(of_postings!(_c, p => p.campaign.map(|(_, number)| number)))
     .bind::<Array<Nullable<Uuid>>, _>(of_postings!(_c, p => p.reverses))
     .bind::<Array<BigInt>, _>(of_postings!(c, _p => c.requested_by))
     .bind::<Array<Text>, _>(of_postings!(_c, p => p.description.as_str()))
     .bind::<Array<Nullable<Jsonb>>, _>(of_postings!(c, _p => c.metadata.as_ref()))
     .bind::<Array<Nullable<Text>>, _>(of_postings!(c, _p => c.reason.as_deref()))
     .bind::<Array<Timestamptz>, _>(of_postings!(_c, p => p.created_at))
-    .bind::<Array<BigInt>, _>(of_keys!(c, _k, _t => c.requested_by))
-    .bind::<Array<Text>, _>(of_keys!(_c, k, _t => k.key.as_str()))
-    .bind::<Array<Binary>, _>(of_keys!(_c, k, _t => &k.request_hash[..]))
-    .bind::<Array<Uuid>, _>(of_keys!(_c, _k, t => t))
+    .bind::<Array<BigInt>, _>(of_keys!(key => key.user))
+    .bind::<Array<Text>, _>(of_keys!(key => key.key))
+    .bind::<Array<Binary>, _>(of_keys!(key => key.request_hash))
+    .bind::<Array<Integer>, _>(of_keys!(key => key.item))
+    .bind::<Array<Nullable<Uuid>>, _>(of_keys!(key => key.answer.map(|answer| answer.transaction)))
+    .bind::<Array<Nullable<Numeric>>, _>(of_keys!(key => key.answer.and_then(|answer| answer.owned_with.as_ref())))
     .bind::<Timestamptz, _>(now)
     .execute(conn)?;
-    Ok(())
+    Ok(true)
+}
+
+/// One row of the idempotency keys.
+#[derive(Clone, Copy)]
+struct KeyRow<'a> {
+    user: UserId,
+    key: &'a str,
+    request_hash: &'a [u8],
+    item: i32,
+    answer: Option<&'a Answer>,
+}
+
+/// The keys that this batch has used. One with items has a row for the whole request, too, so that
+/// no two requests can have the key, whichever of their items are refused.
+fn new_keys(book: &Book) -> Vec<KeyRow<'_>> {
+    let new = book.keys.iter().flat_map(|((user, key), used)| {
+        let row = |item, answer| KeyRow { user: *user, key, request_hash: &used.request_hash, item, answer };
+        let whole = used.stored.is_empty() && !used.new.is_empty() && !used.new.contains_key(&0);
+        let answers = used.new.iter().map(move |(item, answer)| row(*item, Some(answer)));
+        whole.then(|| row(0, None)).into_iter().chain(answers)
+    });
+    new.collect()
 }
 
 fn user_of(key: &WalletKey) -> Option<UserId> {

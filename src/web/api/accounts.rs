@@ -4,14 +4,14 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use crate::domain::{Role, SessionId, User, UserStatus};
+use crate::domain::{Role, SessionId, SessionKind, User, UserStatus};
 use crate::error::Result;
-use crate::passwords::Passwords;
 use crate::repo::Db;
-use crate::repo::sessions::{self, NewSession, SessionKind};
+use crate::repo::sessions::{self, NewSession};
 use crate::web::auth::keys::ACCESS_SECONDS;
-use crate::web::auth::{self, CurrentUser, Keys, Registration};
+use crate::web::auth::{CurrentUser, InSession, Keys, Reception, Registration, SignedIn};
 use crate::web::extract::{Client, JsonBody, Now};
 
 /// A user, as only itself and admins see it.
@@ -51,6 +51,16 @@ pub struct RegisterBody {
     external_id: Option<String>,
 }
 
+/// The body of a change of the password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordBody {
+    /// The password until now.
+    current_password: String,
+    /// The password from now on.
+    new_password: String,
+}
+
 /// The answer to a registration.
 #[derive(Debug, Serialize)]
 struct RegisteredBody {
@@ -85,8 +95,8 @@ struct TokensBody {
 /// `POST /api/v1/auth/register`
 ///
 /// # Errors
-/// As [`auth::register`].
-pub async fn register(body: JsonBody<RegisterBody>, db: Data<Db>, passwords: Data<Passwords>) -> Result<HttpResponse> {
+/// As [`Reception::register`].
+pub async fn register(body: JsonBody<RegisterBody>, reception: Reception) -> Result<HttpResponse> {
     let body = body.0;
     let registration = Registration {
         username: body.username.as_deref().unwrap_or_default(),
@@ -95,23 +105,23 @@ pub async fn register(body: JsonBody<RegisterBody>, db: Data<Db>, passwords: Dat
         external_id: body.external_id.as_deref().unwrap_or_default(),
         password: &body.password,
     };
-    let user = auth::register(&db, &passwords, &registration).await?;
+    let user = reception.register(&registration).await?;
     Ok(HttpResponse::Created().json(RegisteredBody { user: user.into() }))
 }
 
 /// `POST /api/v1/auth/login`
 ///
 /// # Errors
-/// As [`auth::check_credentials`].
+/// As [`Reception::check_credentials`].
 pub async fn login(
     body: JsonBody<LoginBody>,
+    reception: Reception,
     client: Client,
     now: Now,
     db: Data<Db>,
-    passwords: Data<Passwords>,
     keys: Data<Keys>,
 ) -> Result<HttpResponse> {
-    let user = auth::check_credentials(&db, &passwords, &body.0.login, &body.0.password).await?;
+    let user = reception.check_credentials(&body.0.login, &body.0.password).await?;
     let Client { user_agent, ip_address } = client;
     let new = NewSession { user: user.id, kind: SessionKind::Api, user_agent, ip_address };
     let session = db.run(move |conn| sessions::open(conn, &new, now.0)).await?;
@@ -142,9 +152,9 @@ fn tokens(keys: &Keys, session: SessionId, generation: i32, user: User, now: Dat
 /// `POST /api/v1/auth/logout`
 ///
 /// # Errors
-/// Those of the database.
-pub async fn logout(current: CurrentUser, now: Now, db: Data<Db>) -> Result<HttpResponse> {
-    db.run(move |conn| sessions::end(conn, current.session, now.0)).await?;
+/// Whoever came without a session is told `forbidden`.
+pub async fn logout(session: InSession, now: Now, db: Data<Db>) -> Result<HttpResponse> {
+    db.run(move |conn| sessions::end(conn, session.0, now.0)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -154,4 +164,17 @@ pub async fn logout(current: CurrentUser, now: Now, db: Data<Db>) -> Result<Http
 /// None of its own.
 pub async fn me(current: CurrentUser) -> Result<HttpResponse> {
     Ok(HttpResponse::Ok().json(UserBody::from(current.user)))
+}
+
+/// `POST /api/v1/me/password`: all other sessions end, API keys stay.
+///
+/// # Errors
+/// As [`Reception::change_password`]; an API key is told `forbidden`.
+pub async fn change_password(
+    caller: SignedIn,
+    body: JsonBody<PasswordBody>,
+    reception: Reception,
+) -> Result<HttpResponse> {
+    reception.change_password(&caller.0, body.0.current_password, body.0.new_password).await?;
+    Ok(HttpResponse::NoContent().finish())
 }

@@ -7,13 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::ListBody;
 use super::amount::AmountInput;
-use super::keyed::{Keyed, REPLAYED};
-use crate::domain::posting::{Action, Command};
-use crate::domain::{
-    Amount, AssetId, AssetKind, AssetStatus, AssetTypeCode, Balance, CampaignId, Role, Transaction, TransactionId,
-};
+use crate::domain::{Amount, AssetId, AssetKind, AssetStatus, AssetTypeCode, CampaignId, Role, TransactionId};
 use crate::error::{Error, FieldError, Result};
-use crate::ledger::{Ledger, Outcome};
 use crate::repo::assets::{self, AssetFilter, AssetView, NewAssets, Viewer};
 use crate::repo::{Db, PageRequest};
 use crate::web::auth::{Admin, By, CurrentUser};
@@ -48,7 +43,7 @@ struct OwnershipBody {
 }
 
 impl AssetBody {
-    fn new(view: AssetView, viewer: Viewer) -> Self {
+    pub(super) fn new(view: AssetView, viewer: Viewer) -> Self {
         let AssetView { asset, scale, claim } = view;
         // A user sees no claim but its own.
         let shows_ownership = viewer == Viewer::Admin || claim.is_some();
@@ -76,27 +71,6 @@ impl AssetBody {
     }
 }
 
-/// A claim as its owner sees it.
-#[derive(Debug, Serialize)]
-struct ClaimBody {
-    asset_id: AssetId,
-    user_id: String,
-    amount: String,
-    asset_type: AssetTypeCode,
-    claimed_at: DateTime<Utc>,
-    transaction_id: TransactionId,
-    /// Only in lists.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    asset: Option<AssetBody>,
-}
-
-/// The answer to a claim.
-#[derive(Debug, Serialize)]
-struct ClaimedBody {
-    claim: ClaimBody,
-    balance: String,
-}
-
 /// What a list of assets can be narrowed to.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -114,11 +88,12 @@ pub struct AssetsQuery {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PageQuery {
-    limit: Option<i64>,
-    cursor: Option<String>,
+    pub(super) limit: Option<i64>,
+    pub(super) cursor: Option<String>,
 }
 
-fn viewer(current: &CurrentUser) -> Viewer {
+/// As whom the caller looks.
+pub(super) fn viewer(current: &CurrentUser) -> Viewer {
     match current.user.role {
         Role::Admin => Viewer::Admin,
         Role::User => Viewer::User(current.user.id),
@@ -152,83 +127,6 @@ pub async fn show(current: CurrentUser, id: PathOf<AssetId>, now: Now, db: Data<
     let viewer = viewer(&current);
     let view = db.run(move |conn| assets::one(conn, viewer, id.0, now.0)).await?;
     Ok(HttpResponse::Ok().json(AssetBody::new(view, viewer)))
-}
-
-/// The body of a claim: nothing, or an object with the idempotency key alone.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NoFields {}
-
-/// `POST /api/v1/assets/{id}/claim`
-///
-/// # Errors
-/// The refusals of a claim; those of [`Ledger::submit`].
-pub async fn claim(
-    current: CurrentUser,
-    id: PathOf<AssetId>,
-    request: Keyed<NoFields>,
-    ledger: Data<Ledger>,
-) -> Result<HttpResponse> {
-    let user = current.user;
-    let command = Command {
-        idempotency: request.idempotency,
-        ..Command::new(user.id, Action::Claim { user: user.id, asset: id.0 })
-    };
-    let (mut response, transaction, balance) = match ledger.submit(command).await? {
-        Outcome::Posted(transaction) => {
-            let balance = transaction.credit.balance_after.clone();
-            (HttpResponse::Created(), transaction, balance)
-        }
-        Outcome::Replayed(transaction) => {
-            let balance = transaction.credit.balance_after.clone();
-            let mut response = HttpResponse::Created();
-            response.insert_header(REPLAYED);
-            (response, transaction, balance)
-        }
-        Outcome::Again(transaction, balance) => (HttpResponse::Ok(), transaction, balance),
-    };
-    Ok(response.json(claimed(&transaction, user.external_id, &balance)?))
-}
-
-fn claimed(transaction: &Transaction, user_id: String, balance: &Balance) -> Result<ClaimedBody> {
-    let scale = transaction.scale.0;
-    Ok(ClaimedBody {
-        claim: ClaimBody {
-            asset_id: transaction.asset.ok_or_else(|| Error::broken("the transaction of a claim names no asset"))?,
-            user_id,
-            amount: transaction.amount.at_scale(scale),
-            asset_type: transaction.asset_type.clone(),
-            claimed_at: transaction.created_at,
-            transaction_id: transaction.id,
-            asset: None,
-        },
-        balance: balance.at_scale(scale),
-    })
-}
-
-/// `GET /api/v1/claims`
-///
-/// # Errors
-/// [`Error::Malformed`], [`Error::InvalidCursor`].
-pub async fn claims(current: CurrentUser, query: QueryOf<PageQuery>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
-    let request = PageRequest::new(query.0.limit, query.0.cursor.as_deref())?;
-    let user = current.user.id;
-    let page = db.run(move |conn| assets::claimed_by(conn, user, &request, now.0)).await?;
-    let data = page.items.into_iter().map(|view| own_claim(view, Viewer::User(user))).collect::<Result<_>>()?;
-    Ok(HttpResponse::Ok().json(ListBody { data, next_cursor: page.next_cursor }))
-}
-
-fn own_claim(view: AssetView, viewer: Viewer) -> Result<ClaimBody> {
-    let claim = view.claim.clone().ok_or_else(|| Error::broken("a claim without its claim"))?;
-    Ok(ClaimBody {
-        asset_id: view.asset.id,
-        user_id: claim.user,
-        amount: view.asset.amount.at_scale(view.scale.0),
-        asset_type: view.asset.asset_type.clone(),
-        claimed_at: claim.claimed_at,
-        transaction_id: claim.transaction,
-        asset: Some(AssetBody::new(view, viewer)),
-    })
 }
 
 /// The body of a creation.

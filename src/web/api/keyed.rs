@@ -37,7 +37,7 @@ impl<T: DeserializeOwned> Keyed<T> {
     pub(super) fn read(target: [&str; 3], mut fields: Fields<'_>, header: Option<String>) -> Result<Self> {
         let key = key(header, fields.take(FIELD))?;
         let request_hash = request_hash(target, &fields);
-        Ok(Self { body: fields.parse()?, idempotency: key.map(|key| Idempotency { key, request_hash }) })
+        Ok(Self { body: fields.parse()?, idempotency: key.map(|key| Idempotency { key, item: 0, request_hash }) })
     }
 }
 

@@ -2,10 +2,16 @@
 
 pub mod accounts;
 pub mod amount;
+pub mod api_keys;
 pub mod assets;
 pub mod campaigns;
+pub mod claims;
+pub mod history;
 mod keyed;
+mod range;
+pub mod sessions;
 pub mod system;
+pub mod transactions;
 pub mod wallets;
 
 use serde::Serialize;

@@ -2,15 +2,17 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use serde::Serialize;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::ListBody;
-use crate::domain::{AssetType, AssetTypeCode, User};
+use super::assets::viewer;
+use crate::domain::{AssetType, AssetTypeCode, Role, User, WalletId};
 use crate::error::Result;
-use crate::repo::wallets::{self, Holding};
-use crate::repo::{Db, users};
+use crate::repo::wallets::{self, Holding, WalletFilter, WalletView};
+use crate::repo::{Db, PageRequest, users};
 use crate::web::auth::CurrentUser;
-use crate::web::extract::PathOf;
+use crate::web::extract::{JsonBody, Now, PathOf, QueryOf};
 
 #[derive(Debug, Serialize)]
 struct AssetTypeBody {
@@ -94,4 +96,114 @@ pub async fn balance(current: CurrentUser, path: PathOf<(String, String)>, db: D
         })
         .await?;
     Ok(HttpResponse::Ok().json(BalanceBody::new(&user, holding)))
+}
+
+/// A wallet.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct WalletBody {
+    /// The wallet's number.
+    #[schema(value_type = i64)]
+    id: WalletId,
+    /// The owner; `treasury` for the system's own, which only admins see.
+    user: String,
+    /// The unit.
+    #[schema(value_type = String, example = "GOLD")]
+    asset_type: AssetTypeCode,
+    /// What it holds.
+    #[schema(example = "100.00")]
+    balance: String,
+    /// The least that it may hold after a debit.
+    #[schema(example = "0.00")]
+    minimum_balance: String,
+    /// The number of its entries.
+    version: i64,
+    /// When it was opened.
+    created_at: DateTime<Utc>,
+}
+
+impl From<WalletView> for WalletBody {
+    fn from(wallet: WalletView) -> Self {
+        let scale = wallet.asset_type.scale.0;
+        Self {
+            id: wallet.id,
+            user: wallet.user.unwrap_or_else(|| "treasury".to_owned()),
+            asset_type: wallet.asset_type.code,
+            balance: wallet.balance.at_scale(scale),
+            minimum_balance: wallet.asset_type.minimum_balance.at_scale(scale),
+            version: wallet.version,
+            created_at: wallet.created_at,
+        }
+    }
+}
+
+/// The wallet to be opened.
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewWalletBody {
+    /// The owner: the caller where nobody is named. Only admins may name another.
+    user: Option<String>,
+    /// The unit.
+    #[schema(example = "GOLD")]
+    asset_type: String,
+}
+
+/// `POST /api/v1/wallets`
+///
+/// # Errors
+/// As [`users::meant_by`] and [`wallets::open`].
+pub async fn open(current: CurrentUser, body: JsonBody<NewWalletBody>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
+    let wallet = db
+        .run(move |conn| {
+            let user = users::meant_by(conn, current.user, body.0.user.as_deref().unwrap_or("me"))?;
+            wallets::open(conn, user.id, &AssetTypeCode::parse(&body.0.asset_type)?, now.0)
+        })
+        .await?;
+    Ok(HttpResponse::Created().json(WalletBody::from(wallet)))
+}
+
+/// What a list of wallets can be narrowed to.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct WalletsQuery {
+    /// Those of this user. Users see their own only, admins those of all.
+    user: Option<String>,
+    /// Those of this unit.
+    #[param(example = "GOLD")]
+    asset_type: Option<String>,
+    /// How many rows a page has, 1 to 200.
+    limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// `GET /api/v1/wallets`
+///
+/// # Errors
+/// [`users::meant_by`]'s, `asset_type_not_found`, `invalid_cursor`.
+pub async fn list(current: CurrentUser, query: QueryOf<WalletsQuery>, db: Data<Db>) -> Result<HttpResponse> {
+    let query = query.0;
+    let request = PageRequest::new(query.limit, query.cursor.as_deref())?;
+    let asset_type = query.asset_type.as_deref().map(AssetTypeCode::parse).transpose()?;
+    let page = db
+        .run(move |conn| {
+            let user = match (query.user, current.user.role) {
+                (None, Role::Admin) => None,
+                (None, Role::User) => Some(current.user.id),
+                (Some(name), _) => Some(users::meant_by(conn, current.user, &name)?.id),
+            };
+            wallets::page(conn, &WalletFilter { user, asset_type }, &request)
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(ListBody::of(page, WalletBody::from)))
+}
+
+/// `GET /api/v1/wallets/{id}`
+///
+/// # Errors
+/// `not_found` where there is none that the caller may know of.
+pub async fn show(current: CurrentUser, id: PathOf<WalletId>, db: Data<Db>) -> Result<HttpResponse> {
+    let viewer = viewer(&current);
+    let wallet = db.run(move |conn| wallets::one(conn, viewer, id.0)).await?;
+    Ok(HttpResponse::Ok().json(WalletBody::from(wallet)))
 }

@@ -1,10 +1,21 @@
-//! Registering and proving who one is: the same for pages and API.
+//! Registering, proving who one is, and changing the password: the same for pages and API.
 
+use std::future::{Ready, ready};
+use std::net::{IpAddr, Ipv6Addr};
+
+use actix_web::dev::Payload;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest};
+use chrono::{DateTime, Utc};
+
+use super::{CurrentUser, Proof};
 use crate::domain::{ExternalId, Login, Role, User, UserId};
+use crate::ephemeral::{PasswordProofs, Throttles};
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::passwords::{self, Passwords};
 use crate::repo::Db;
 use crate::repo::users::{self, NewUser};
+use crate::web::extract::{self, Client};
 
 /// What someone who registers has filled in. Empty texts count as left out.
 #[derive(Default)]
@@ -51,40 +62,175 @@ impl Registration<'_> {
     }
 }
 
-/// Registers an ordinary user.
-///
-/// # Errors
-/// [`Error::Invalid`] with what is wrong in which field; [`Refusal::AlreadyRegistered`];
-/// [`Error::Overloaded`].
-pub async fn register(db: &Db, passwords: &Passwords, registration: &Registration<'_>) -> Result<User> {
-    let (logins, external_id) = registration.parse()?;
-    let password_hash = passwords.hash(registration.password.to_owned()).await?;
-    let new = NewUser { external_id, logins, password_hash, role: Role::User };
-    db.run(move |conn| users::register(conn, &new)).await
+/// Where a request's sender registers and proves by a password who it is: what that takes, who is
+/// calling from where, and when.
+pub struct Reception {
+    db: Data<Db>,
+    passwords: Data<Passwords>,
+    throttles: Data<Throttles>,
+    client: Client,
+    now: DateTime<Utc>,
 }
 
-/// The user who has this login and this password. It takes as long whether the login exists or not.
-///
-/// # Errors
-/// [`Refusal::InvalidCredentials`] in every case of no; [`Error::Overloaded`].
-pub async fn check_credentials(db: &Db, passwords: &Passwords, login: &str, password: &str) -> Result<User> {
-    let found = match Login::parse(login) {
-        Ok(login) => db.run(move |conn| users::by_login(conn, &login)).await?,
-        Err(_) => None,
-    };
-    let (user, hash) = found.unzip();
-    let matches = passwords.verify(password.to_owned(), hash.clone()).await?;
-    let user = user.filter(|_| matches).ok_or(Refusal::InvalidCredentials)?;
-    if let Some(old) = hash.filter(|hash| passwords.is_outdated(hash))
-        && let Err(error) = rehash(db, passwords, user.id, old, password).await
-    {
-        // The next sign-in tries again; this one is right all the same.
-        tracing::warn!(%error, "a password was not hashed anew");
+impl FromRequest for Reception {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::of(req))
     }
-    Ok(user)
 }
 
-async fn rehash(db: &Db, passwords: &Passwords, user: UserId, old: String, password: &str) -> Result<()> {
-    let new = passwords.hash(password.to_owned()).await?;
-    db.run(move |conn| users::rehash(conn, user, &old, &new)).await
+impl Reception {
+    /// The reception of a request.
+    ///
+    /// # Errors
+    /// [`Error::Broken`] where the application lacks a part.
+    pub fn of(req: &HttpRequest) -> Result<Self> {
+        Ok(Self {
+            db: extract::data(req)?,
+            passwords: extract::data(req)?,
+            throttles: extract::data(req)?,
+            client: Client::of(req),
+            now: extract::now(req)?,
+        })
+    }
+
+    /// Registers an ordinary user.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with what is wrong in which field; [`Error::RateLimited`] where too many
+    /// come from one address; [`Refusal::AlreadyRegistered`]; [`Error::Overloaded`].
+    pub async fn register(&self, registration: &Registration<'_>) -> Result<User> {
+        let (logins, external_id) = registration.parse()?;
+        self.throttles.registrations.take(network(&self.client.ip_address), self.now)?;
+        let password_hash = self.passwords.hash(registration.password.to_owned()).await?;
+        let new = NewUser { external_id, logins, password_hash, role: Role::User };
+        self.db.run(move |conn| users::register(conn, &new)).await
+    }
+
+    /// The user who has this login and this password. It takes as long whether the login exists or
+    /// not.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`] after too many wrong passwords, whether this one is right or not;
+    /// [`Refusal::InvalidCredentials`] in every other case of no; [`Error::Overloaded`].
+    pub async fn check_credentials(&self, login: &str, password: &str) -> Result<User> {
+        self.prove(login, password, None).await
+    }
+
+    /// As [`Reception::check_credentials`], but a password that is in `proofs` is not hashed again.
+    ///
+    /// # Errors
+    /// As [`Reception::check_credentials`].
+    pub async fn check_again(&self, login: &str, password: &str, proofs: &PasswordProofs) -> Result<User> {
+        self.prove(login, password, Some(proofs)).await
+    }
+
+    async fn prove(&self, login: &str, password: &str, proofs: Option<&PasswordProofs>) -> Result<User> {
+        let parsed = Login::parse(login);
+        let name = parsed.as_ref().map_or(login, Login::as_str).to_owned();
+        self.may_guess(&[&name])?;
+        let found = match parsed {
+            Ok(login) => self.db.run(move |conn| users::by_login(conn, &login)).await?,
+            Err(_) => None,
+        };
+        if let (Some(proofs), Some((user, hash))) = (proofs, &found)
+            && proofs.has(&name, password, hash)?
+        {
+            return Ok(user.clone());
+        }
+        let hash = found.as_ref().map(|(_, hash)| hash.clone());
+        let matches = self.passwords.verify(password.to_owned(), hash).await?;
+        let Some((user, hash)) = found.filter(|_| matches) else {
+            self.count_guess(&[&name]);
+            return Err(Refusal::InvalidCredentials.into());
+        };
+        if let Some(proofs) = proofs {
+            proofs.remember(&name, password, &hash)?;
+        }
+        if self.passwords.is_outdated(&hash)
+            && let Err(error) = self.rehash(user.id, hash, password).await
+        {
+            // The next sign-in tries again; this one is right all the same.
+            tracing::warn!(%error, "a password was not hashed anew");
+        }
+        Ok(user)
+    }
+
+    async fn rehash(&self, user: UserId, old: String, password: &str) -> Result<()> {
+        let new = self.passwords.hash(password.to_owned()).await?;
+        self.db.run(move |conn| users::rehash(conn, user, &old, &new)).await
+    }
+
+    /// Gives a user another password. All sessions end but for the one that it is done in; API keys
+    /// stay, since a password does not open them.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for `new_password` by the rules of a registration, and for
+    /// `current_password` where it is another, or has been changed meanwhile;
+    /// [`Error::RateLimited`] as for a sign-in; [`Error::Overloaded`].
+    pub async fn change_password(&self, caller: &CurrentUser, current: String, new: String) -> Result<()> {
+        let user = &caller.user;
+        let logins = [&user.username, &user.email, &user.phone_number].into_iter().flatten();
+        let logins: Vec<&str> = logins.map(String::as_str).collect();
+        let names: Vec<&str> = logins.iter().copied().chain([user.external_id.as_str()]).collect();
+        if let Err(error) = passwords::check(&new, &names) {
+            return Err(Error::Invalid(vec![FieldError { field: "new_password".into(), ..error }]));
+        }
+        self.may_guess(&logins)?;
+        let wrong = || Error::Invalid(vec![FieldError::new("current_password", "This is not your password.")]);
+        let id = user.id;
+        let old_hash = self.db.run(move |conn| users::password_hash(conn, id)).await?;
+        if !self.passwords.verify(current, Some(old_hash.clone())).await? {
+            self.count_guess(&logins);
+            return Err(wrong());
+        }
+        let new_hash = self.passwords.hash(new).await?;
+        let session = match caller.proof {
+            Proof::Session(session) => Some(session),
+            Proof::Password | Proof::ApiKey(_) => None,
+        };
+        let now = self.now;
+        let change = move |conn: &mut _| users::change_password(conn, id, (&old_hash, &new_hash), session, now);
+        if self.db.run(change).await? { Ok(()) } else { Err(wrong()) }
+    }
+
+    /// Passes whoever may try a password of one who has these logins: before anything is hashed or
+    /// looked up, so that the answer does not tell whether a login exists.
+    fn may_guess(&self, logins: &[&str]) -> Result<()> {
+        for login in logins {
+            self.throttles.logins.check(login, self.now)?;
+        }
+        self.throttles.addresses.check(network(&self.client.ip_address), self.now)
+    }
+
+    fn count_guess(&self, logins: &[&str]) {
+        for login in logins {
+            self.throttles.logins.count(login, self.now);
+        }
+        self.throttles.addresses.count(network(&self.client.ip_address), self.now);
+    }
+}
+
+/// The network that an address counts for: itself, or the 64 bits that one customer of IPv6 has.
+fn network(address: &str) -> Option<IpAddr> {
+    match address.parse::<IpAddr>().ok()?.to_canonical() {
+        IpAddr::V6(address) => Some(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into()),
+        address => Some(address),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_counts_for_its_network() {
+        assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
+        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
+        assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
+        assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
+        assert_eq!(network(""), None);
+    }
 }

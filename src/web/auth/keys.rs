@@ -26,13 +26,24 @@ const AUDIENCE: &str = "coffer-api";
 const TYPE: &str = "access";
 
 /// The keys of an installation. Each is HMAC-SHA-256(secret, label), so that none tells of another.
+///
+/// A secret can be replaced: tokens that were signed under the previous one are read until they
+/// expire, and everything new is signed under the current one. The cookie has the current one only.
 pub struct Keys {
-    jwt_signing: EncodingKey,
-    jwt_checking: DecodingKey,
+    current: TokenKeys,
+    previous: Option<TokenKeys>,
     jwt_rules: Validation,
-    refresh: [u8; 32],
     cookie: [u8; 64],
     voucher: [u8; 32],
+}
+
+/// The keys of one secret for tokens.
+struct TokenKeys {
+    /// What access tokens call the key that signs them (`kid`). It follows from the secret.
+    id: String,
+    jwt_signing: EncodingKey,
+    jwt_checking: DecodingKey,
+    refresh: [u8; 32],
 }
 
 /// What an access token says.
@@ -57,29 +68,48 @@ pub struct Bearer {
     pub subject: String,
 }
 
-impl Keys {
-    /// Derives all keys from the secret.
-    ///
-    /// # Errors
-    /// [`Error::Broken`] where the secret is shorter than 32 bytes.
-    pub fn derive(secret: &str) -> Result<Self> {
+impl TokenKeys {
+    fn derive(secret: &str) -> Result<Self> {
         if secret.len() < LEAST_SECRET {
-            return Err(Error::broken("the secret key is shorter than 32 bytes"));
+            return Err(Error::broken("a secret key is shorter than 32 bytes"));
         }
-        let key = |label: &str| mac(secret.as_bytes(), &[label.as_bytes()]);
-        let jwt = key("coffer access token v1")?;
-        let mut cookie = [0; 64];
-        let (first, second) = cookie.split_at_mut(32);
-        first.copy_from_slice(&key("coffer cookie v1, first half")?);
-        second.copy_from_slice(&key("coffer cookie v1, second half")?);
+        let jwt = derived(secret, "coffer access token v1")?;
+        let id = derived(secret, "coffer access token key id v1")?;
         Ok(Self {
+            id: URL_SAFE_NO_PAD.encode(id.first_chunk::<9>().ok_or_else(|| Error::broken("a short tag"))?),
             jwt_signing: EncodingKey::from_secret(&jwt),
             jwt_checking: DecodingKey::from_secret(&jwt),
+            refresh: derived(secret, "coffer refresh token v1")?,
+        })
+    }
+}
+
+fn derived(secret: &str, label: &str) -> Result<[u8; 32]> {
+    mac(secret.as_bytes(), &[label.as_bytes()])
+}
+
+impl Keys {
+    /// Derives all keys from the secret, and those that read tokens of before from the previous
+    /// one.
+    ///
+    /// # Errors
+    /// [`Error::Broken`] where a secret is shorter than 32 bytes.
+    pub fn derive(secret: &str, previous_secret: Option<&str>) -> Result<Self> {
+        let mut cookie = [0; 64];
+        let (first, second) = cookie.split_at_mut(32);
+        first.copy_from_slice(&derived(secret, "coffer cookie v1, first half")?);
+        second.copy_from_slice(&derived(secret, "coffer cookie v1, second half")?);
+        Ok(Self {
+            current: TokenKeys::derive(secret)?,
+            previous: previous_secret.map(TokenKeys::derive).transpose()?,
             jwt_rules: jwt_rules(),
-            refresh: key("coffer refresh token v1")?,
-            voucher: key("coffer voucher code v1")?,
+            voucher: derived(secret, "coffer voucher code v1")?,
             cookie,
         })
+    }
+
+    fn token_keys(&self) -> impl Iterator<Item = &TokenKeys> {
+        std::iter::once(&self.current).chain(&self.previous)
     }
 
     /// The key that the browser's cookie is encrypted with.
@@ -112,7 +142,9 @@ impl Keys {
             nbf: now.timestamp(),
             exp: (now + TimeDelta::seconds(ACCESS_SECONDS)).timestamp(),
         };
-        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.jwt_signing).map_err(Error::broken)
+        let mut header = Header::new(Algorithm::HS256);
+        header.kid = Some(self.current.id.clone());
+        jsonwebtoken::encode(&header, &claims, &self.current.jwt_signing).map_err(Error::broken)
     }
 
     /// Reads an access token that is good at `now`, five seconds more or less.
@@ -120,7 +152,9 @@ impl Keys {
     /// # Errors
     /// [`Error::Unauthenticated`] for every other text.
     pub fn read_access_token(&self, token: &str, now: DateTime<Utc>) -> Result<Bearer> {
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.jwt_checking, &self.jwt_rules)
+        let key_id = jsonwebtoken::decode_header(token).ok().and_then(|header| header.kid);
+        let keys = key_id.and_then(|id| self.token_keys().find(|keys| keys.id == id)).ok_or(Error::Unauthenticated)?;
+        let claims = jsonwebtoken::decode::<Claims>(token, &keys.jwt_checking, &self.jwt_rules)
             .map_err(|_| Error::Unauthenticated)?
             .claims;
         let now = now.timestamp();
@@ -140,7 +174,7 @@ impl Keys {
     /// [`Error::Broken`] where signing fails.
     pub fn refresh_token(&self, session: SessionId, generation: i32) -> Result<String> {
         let parts = [session.0.as_bytes().as_slice(), &generation.to_be_bytes()];
-        let proof = mac(&self.refresh, &parts)?;
+        let proof = mac(&self.current.refresh, &parts)?;
         Ok(URL_SAFE_NO_PAD.encode([parts.concat().as_slice(), &proof].concat()))
     }
 
@@ -152,11 +186,15 @@ impl Keys {
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| Error::Unauthenticated)?;
         let (session, rest) = bytes.split_first_chunk::<16>().ok_or(Error::Unauthenticated)?;
         let (generation, proof) = rest.split_first_chunk::<4>().ok_or(Error::Unauthenticated)?;
-        let mut expected = Hmac::<Sha256>::new_from_slice(&self.refresh).map_err(Error::broken)?;
-        expected.update(session);
-        expected.update(generation);
-        expected.verify_slice(proof).map_err(|_| Error::Unauthenticated)?;
-        Ok((SessionId(Uuid::from_bytes(*session)), i32::from_be_bytes(*generation)))
+        for keys in self.token_keys() {
+            let mut expected = Hmac::<Sha256>::new_from_slice(&keys.refresh).map_err(Error::broken)?;
+            expected.update(session);
+            expected.update(generation);
+            if expected.verify_slice(proof).is_ok() {
+                return Ok((SessionId(Uuid::from_bytes(*session)), i32::from_be_bytes(*generation)));
+            }
+        }
+        Err(Error::Unauthenticated)
     }
 }
 
@@ -213,7 +251,7 @@ mod tests {
     use super::*;
 
     fn keys(letter: &str) -> Keys {
-        Keys::derive(&letter.repeat(32)).unwrap()
+        Keys::derive(&letter.repeat(32), None).unwrap()
     }
 
     fn noon() -> DateTime<Utc> {
@@ -227,12 +265,15 @@ mod tests {
             "iat": now, "nbf": now, "exp": now + 900,
         });
         change(&mut claims);
-        jsonwebtoken::encode(&Header::new(algorithm), &claims, &keys.jwt_signing).unwrap()
+        let header = Header { kid: Some(keys.current.id.clone()), ..Header::new(algorithm) };
+        jsonwebtoken::encode(&header, &claims, &keys.current.jwt_signing).unwrap()
     }
 
     #[test]
     fn a_short_secret_makes_no_keys() {
-        assert!(Keys::derive("").is_err() && Keys::derive(&"x".repeat(31)).is_err());
+        let (short, long) = ("x".repeat(31), "x".repeat(32));
+        assert!(Keys::derive("", None).is_err() && Keys::derive(&short, None).is_err());
+        assert!(Keys::derive(&long, Some(&short)).is_err() && Keys::derive(&long, Some(&long)).is_ok());
     }
 
     #[test]
@@ -263,6 +304,40 @@ mod tests {
             });
             assert!(read(&without).is_err(), "without {claim}");
         }
+    }
+
+    #[test]
+    fn a_token_of_the_previous_secret_is_read_and_new_ones_are_signed_by_the_current_one() {
+        let (old, new) = (keys("o"), keys("n"));
+        let between = Keys::derive(&"n".repeat(32), Some(&"o".repeat(32))).unwrap();
+        let session = SessionId::random();
+        let before = old.access_token(session, "user_alice", noon()).unwrap();
+        assert!(between.read_access_token(&before, noon()).is_ok());
+        assert!(new.read_access_token(&before, noon()).is_err(), "an unknown key id");
+        let after = between.access_token(session, "user_alice", noon()).unwrap();
+        assert!(new.read_access_token(&after, noon()).is_ok() && old.read_access_token(&after, noon()).is_err());
+        let before = old.refresh_token(session, 7).unwrap();
+        assert_eq!(between.read_refresh_token(&before).unwrap(), (session, 7));
+        assert!(new.read_refresh_token(&before).is_err());
+        assert_eq!(new.read_refresh_token(&between.refresh_token(session, 8).unwrap()).unwrap(), (session, 8));
+    }
+
+    #[test]
+    fn an_access_token_names_the_key_that_signed_it() {
+        let ours = keys("k");
+        let token = ours.access_token(SessionId::random(), "user_alice", noon()).unwrap();
+        assert_eq!(jsonwebtoken::decode_header(&token).unwrap().kid.unwrap(), ours.current.id);
+        assert!(ours.current.id != keys("x").current.id && ours.current.id == keys("k").current.id);
+        let claims =
+            jsonwebtoken::decode::<Claims>(&token, &ours.current.jwt_checking, &ours.jwt_rules).unwrap().claims;
+        for kid in [None, Some(String::new()), Some(keys("x").current.id)] {
+            let header = Header { kid: kid.clone(), ..Header::new(Algorithm::HS256) };
+            let signed = jsonwebtoken::encode(&header, &claims, &ours.current.jwt_signing).unwrap();
+            assert!(ours.read_access_token(&signed, noon()).is_err(), "{kid:?}");
+        }
+        let confused = Header { kid: Some(keys("x").current.id), ..Header::new(Algorithm::HS256) };
+        let signed = jsonwebtoken::encode(&confused, &claims, &keys("x").current.jwt_signing).unwrap();
+        assert!(ours.read_access_token(&signed, noon()).is_err());
     }
 
     #[test]

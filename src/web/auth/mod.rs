@@ -1,7 +1,8 @@
 //! Who is asking. The API is opened by an `Authorization` header only, the pages by the cookie
-//! only; the session's row is looked up on every request, once, by the [`Doorkeeper`].
+//! only. The user's row, and that of the session or API key, is looked up on every request, once.
 
 mod accounts;
+mod authorization;
 mod form;
 pub mod keys;
 
@@ -11,21 +12,19 @@ use std::rc::Rc;
 
 use actix_session::{Session, SessionExt};
 use actix_web::dev::Payload;
-use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use tokio::sync::OnceCell;
 
-pub use accounts::{Registration, check_credentials, register};
+pub use accounts::{Reception, Registration};
 pub use form::{CsrfForm, csrf_token};
 pub use keys::Keys;
 
 use super::extract::{self, Client, Door};
 use super::middleware::RequestId;
-use crate::domain::{Role, SessionId, User};
+use crate::domain::{ApiKeyId, Role, SessionId, SessionKind, User};
 use crate::error::{Error, Result};
 use crate::repo::audit::Actor;
 use crate::repo::doorkeeper::Doorkeeper;
-use crate::repo::sessions::SessionKind;
 
 /// The cookie's name for the session's id.
 const SESSION: &str = "session";
@@ -35,9 +34,29 @@ const SESSION: &str = "session";
 pub struct CurrentUser {
     /// The user, as the database has it now.
     pub user: User,
-    /// The session by which the user came.
-    pub session: SessionId,
+    /// How the user has proved to be this one.
+    pub proof: Proof,
 }
+
+/// How a caller has proved who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// By a session: a cookie of the pages, or an access token of the API.
+    Session(SessionId),
+    /// By login and password, sent along with the request.
+    Password,
+    /// By a personal API key. Without the scope `admin` its user has the role of a user here.
+    ApiKey(ApiKeyId),
+}
+
+/// A user who is there in person, by session or password: whoever may change what opens the
+/// account. An API key is told 403.
+#[derive(Debug, Clone)]
+pub struct SignedIn(pub CurrentUser);
+
+/// The session by which a user is there; other proofs are told 403.
+#[derive(Debug, Clone, Copy)]
+pub struct InSession(pub SessionId);
 
 /// A signed-in admin; others are told 403.
 #[derive(Debug, Clone)]
@@ -67,6 +86,37 @@ impl FromRequest for CurrentUser {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();
         Box::pin(async move { visitor(&req).await?.ok_or(Error::Unauthenticated) })
+    }
+}
+
+impl FromRequest for SignedIn {
+    type Error = Error;
+    type Future = Extraction<Self>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move {
+            let current = visitor(&req).await?.ok_or(Error::Unauthenticated)?;
+            match current.proof {
+                Proof::Session(_) | Proof::Password => Ok(Self(current)),
+                Proof::ApiKey(_) => Err(Error::Forbidden),
+            }
+        })
+    }
+}
+
+impl FromRequest for InSession {
+    type Error = Error;
+    type Future = Extraction<Self>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move {
+            match visitor(&req).await?.ok_or(Error::Unauthenticated)?.proof {
+                Proof::Session(session) => Ok(Self(session)),
+                Proof::Password | Proof::ApiKey(_) => Err(Error::Forbidden),
+            }
+        })
     }
 }
 
@@ -110,7 +160,8 @@ type Answer = Rc<OnceCell<Option<CurrentUser>>>;
 /// Who is asking; looked up once per request.
 ///
 /// # Errors
-/// Those of the database.
+/// Those of the database; at the API also those of a wrong password, of too many of them, and of a
+/// key without the scope.
 pub async fn visitor(req: &HttpRequest) -> Result<Option<CurrentUser>> {
     let answer: Answer = {
         let mut extensions = req.extensions_mut();
@@ -128,39 +179,21 @@ pub fn known_visitor(req: &HttpRequest) -> Option<CurrentUser> {
 
 async fn look_up(req: &HttpRequest) -> Result<Option<CurrentUser>> {
     match Door::of(req.path()) {
-        Door::Api => by_token(req).await,
+        Door::Api => authorization::visitor(req).await,
         Door::Pages => by_cookie(req).await,
     }
 }
 
-async fn by_token(req: &HttpRequest) -> Result<Option<CurrentUser>> {
-    let header = req.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let Some((scheme, token)) = header.and_then(|text| text.split_once(' ')) else { return Ok(None) };
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Ok(None);
-    }
-    let Ok(bearer) = extract::data::<Keys>(req)?.read_access_token(token.trim(), extract::now(req)?) else {
-        return Ok(None);
-    };
-    let found = find(req, bearer.session, SessionKind::Api).await?;
-    Ok(found.filter(|current| current.user.external_id == bearer.subject))
-}
-
 async fn by_cookie(req: &HttpRequest) -> Result<Option<CurrentUser>> {
-    match remembered(&req.get_session()) {
-        Some(id) => find(req, id, SessionKind::Browser).await,
-        None => Ok(None),
-    }
+    let Some(session) = remembered(&req.get_session()) else { return Ok(None) };
+    let doorkeeper = extract::data::<Doorkeeper>(req)?;
+    let user = doorkeeper.by_session(session, SessionKind::Browser, extract::now(req)?).await?;
+    Ok(user.map(|user| CurrentUser { user, proof: Proof::Session(session) }))
 }
 
 /// The session that the browser's cookie names, alive or not.
 pub fn remembered(cookie: &Session) -> Option<SessionId> {
     cookie.get(SESSION).ok().flatten().map(SessionId)
-}
-
-async fn find(req: &HttpRequest, id: SessionId, kind: SessionKind) -> Result<Option<CurrentUser>> {
-    let user = extract::data::<Doorkeeper>(req)?.find(id, kind, extract::now(req)?).await?;
-    Ok(user.map(|user| CurrentUser { user, session: id }))
 }
 
 /// Lets the browser's cookie name a session that has just been opened. Whatever the cookie held

@@ -132,7 +132,7 @@ pub async fn claim(
     let (user, asset, now) = (current.user.id, id.0, now.0);
     let flash = match ledger.submit(Command::new(user, Action::Claim { user, asset })).await {
         Ok(Outcome::Posted(transaction) | Outcome::Replayed(transaction)) => claimed(&transaction),
-        Ok(Outcome::Again(transaction, _)) => yours_already(&transaction),
+        Ok(Outcome::Again { transaction, .. }) => yours_already(&transaction),
         Err(Error::Refused(refusal)) => missed(&db, &refusal, asset, now).await?,
         Err(error) => return Err(error),
     };

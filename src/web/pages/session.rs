@@ -11,13 +11,12 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use crate::domain::{Role, User};
+use crate::domain::{Role, SessionKind, User};
 use crate::error::{Error, FieldError, Refusal, Result};
-use crate::passwords::Passwords;
 use crate::repo::Db;
-use crate::repo::sessions::{self, NewSession, SessionKind};
+use crate::repo::sessions::{self, NewSession};
 use crate::web::Site;
-use crate::web::auth::{self, CsrfForm, OptionalUser, Registration};
+use crate::web::auth::{self, CsrfForm, OptionalUser, Proof, Reception, Registration};
 use crate::web::extract::{self, Client, Now, QueryOf};
 use crate::web::view::{self, Chrome, Field, Flash, THEME, local_path};
 
@@ -110,17 +109,18 @@ pub async fn login(visitor: OptionalUser, query: QueryOf<LoginQuery>, chrome: Ch
 /// `POST /login`
 ///
 /// # Errors
-/// [`Error::Overloaded`] and those of the database; a wrong password brings the form back.
+/// [`Error::RateLimited`], [`Error::Overloaded`] and those of the database; a wrong password brings
+/// the form back.
 pub async fn sign_in(
     form: CsrfForm<LoginForm>,
     chrome: Chrome,
     browser: Browser,
+    reception: Reception,
     db: Data<Db>,
-    passwords: Data<Passwords>,
 ) -> Result<HttpResponse> {
     let form = form.0;
     let next = form.next.as_deref().and_then(local_path);
-    match auth::check_credentials(&db, &passwords, &form.login, &form.password).await {
+    match reception.check_credentials(&form.login, &form.password).await {
         Ok(user) => {
             browser.open_session(&db, &user).await?;
             Ok(view::see_other(next.unwrap_or(home_of(&user))))
@@ -151,14 +151,14 @@ pub async fn register(visitor: OptionalUser, chrome: Chrome) -> Result<HttpRespo
 /// `POST /register`
 ///
 /// # Errors
-/// [`Error::Overloaded`] and those of the database; what is wrong with the fields brings the form
-/// back.
+/// [`Error::RateLimited`], [`Error::Overloaded`] and those of the database; what is wrong with the
+/// fields brings the form back.
 pub async fn sign_up(
     form: CsrfForm<RegisterForm>,
     chrome: Chrome,
     browser: Browser,
+    reception: Reception,
     db: Data<Db>,
-    passwords: Data<Passwords>,
 ) -> Result<HttpResponse> {
     let form = form.0;
     let registration = Registration {
@@ -168,7 +168,7 @@ pub async fn sign_up(
         external_id: "",
         password: &form.password,
     };
-    let errors = match auth::register(&db, &passwords, &registration).await {
+    let errors = match reception.register(&registration).await {
         Ok(user) => {
             browser.open_session(&db, &user).await?;
             Flash::good("Your account is ready. Have a look at the credits that you can claim.")
@@ -219,8 +219,8 @@ pub async fn sign_out(
     now: Now,
     db: Data<Db>,
 ) -> Result<HttpResponse> {
-    if let Some(current) = visitor.0 {
-        db.run(move |conn| sessions::end(conn, current.session, now.0)).await?;
+    if let Some(Proof::Session(session)) = visitor.0.map(|current| current.proof) {
+        db.run(move |conn| sessions::end(conn, session, now.0)).await?;
     }
     auth::forget(&cookie);
     Flash::good("You are signed out.").leave(&cookie)?;

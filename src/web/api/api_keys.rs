@@ -1,0 +1,140 @@
+//! Personal API keys: listing, making and revoking them. A key cannot do any of this itself.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::ListBody;
+use super::assets::PageQuery;
+use crate::domain::{ApiKeyId, ApiKeySecret, Role, Scope, Scopes};
+use crate::error::{Error, FieldError, Result};
+use crate::repo::api_keys::{self, ApiKey, NewApiKey};
+use crate::repo::{Db, PageRequest};
+use crate::web::auth::SignedIn;
+use crate::web::extract::{JsonBody, Now, PathOf, QueryOf};
+
+/// The most characters of a key's name.
+const LONGEST_NAME: usize = 100;
+
+/// A personal API key, without its secret.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ApiKeyBody {
+    /// What revokes it.
+    id: ApiKeyId,
+    /// What its owner calls it.
+    name: String,
+    /// How the key begins, to know it by.
+    prefix: String,
+    /// What it may do.
+    scopes: Vec<Scope>,
+    /// When it was made.
+    created_at: DateTime<Utc>,
+    /// When it was used last, a minute more or less.
+    last_used_at: Option<DateTime<Utc>>,
+    /// From when on it opens nothing.
+    expires_at: Option<DateTime<Utc>>,
+}
+
+impl From<ApiKey> for ApiKeyBody {
+    fn from(key: ApiKey) -> Self {
+        Self {
+            prefix: ApiKeySecret::prefix(key.id),
+            id: key.id,
+            name: key.name,
+            scopes: key.scopes.list(),
+            created_at: key.created_at,
+            last_used_at: key.last_used_at,
+            expires_at: key.expires_at,
+        }
+    }
+}
+
+/// A key that has just been made.
+#[derive(Serialize, ToSchema)]
+pub struct NewApiKeyBody {
+    #[serde(flatten)]
+    key: ApiKeyBody,
+    /// The whole key, for `Authorization: Bearer`. It is shown this once and kept nowhere.
+    #[schema(examples("cof_17_k3jq5vzt2n7dhw4bmxg6yfpcae5rsu2l"))]
+    secret: String,
+}
+
+/// The body that asks for a key.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateApiKeyBody {
+    /// What to call it, 1 to 100 characters.
+    name: String,
+    /// What it may do, at least one; `["read"]` where nobody says. Only an admin's key can have
+    /// `admin`.
+    scopes: Option<Vec<Scope>>,
+    /// From when on it opens nothing; none: it has no end of its own.
+    expires_at: Option<DateTime<Utc>>,
+}
+
+impl CreateApiKeyBody {
+    /// The name and the scopes, if they are what they may be for a user of this role.
+    fn check(&self, role: Role, now: DateTime<Utc>) -> Result<(String, Scopes)> {
+        let mut errors = Vec::new();
+        let mut refuse = |field: &'static str, message: &'static str| errors.push(FieldError::new(field, message));
+        let name = self.name.trim();
+        if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+            refuse("name", "Use 1 to 100 characters.");
+        }
+        let scopes = self.scopes.as_deref().unwrap_or(&[Scope::Read]);
+        if scopes.is_empty() {
+            refuse("scopes", "Name at least one of read, write and admin.");
+        }
+        if scopes.contains(&Scope::Admin) && role != Role::Admin {
+            refuse("scopes", "Only the key of an admin can have the scope admin.");
+        }
+        if self.expires_at.is_some_and(|at| at <= now) {
+            refuse("expires_at", "Choose a time that is still to come.");
+        }
+        if errors.is_empty() { Ok((name.to_owned(), Scopes::of(scopes))) } else { Err(Error::Invalid(errors)) }
+    }
+}
+
+/// `GET /api/v1/me/api-keys`
+///
+/// # Errors
+/// [`Error::Malformed`], [`Error::InvalidCursor`]; an API key is told `forbidden`.
+pub async fn list(caller: SignedIn, query: QueryOf<PageQuery>, db: Data<Db>) -> Result<HttpResponse> {
+    let request = PageRequest::new(query.0.limit, query.0.cursor.as_deref())?;
+    let user = caller.0.user.id;
+    let page = db.run(move |conn| api_keys::page(conn, user, &request)).await?;
+    Ok(HttpResponse::Ok().json(ListBody::of(page, ApiKeyBody::from)))
+}
+
+/// `POST /api/v1/me/api-keys`
+///
+/// # Errors
+/// [`Error::Invalid`] with what is wrong in which field; `too_many_api_keys`; an API key is told
+/// `forbidden`.
+pub async fn create(
+    caller: SignedIn,
+    body: JsonBody<CreateApiKeyBody>,
+    now: Now,
+    db: Data<Db>,
+) -> Result<HttpResponse> {
+    let user = caller.0.user;
+    let (name, scopes) = body.0.check(user.role, now.0)?;
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|error| Error::broken(error.to_string()))?;
+    let secret = ApiKeySecret::from_random(random);
+    let new = NewApiKey { user: user.id, name, scopes, secret_hash: secret.hash(), expires_at: body.0.expires_at };
+    let key = db.run(move |conn| api_keys::create(conn, &new, now.0)).await?;
+    Ok(HttpResponse::Created().json(NewApiKeyBody { secret: secret.key(key.id), key: key.into() }))
+}
+
+/// `DELETE /api/v1/me/api-keys/{id}`
+///
+/// # Errors
+/// `not_found` where the caller has no such key; an API key is told `forbidden`.
+pub async fn revoke(caller: SignedIn, id: PathOf<ApiKeyId>, db: Data<Db>) -> Result<HttpResponse> {
+    let user = caller.0.user.id;
+    db.run(move |conn| api_keys::revoke(conn, user, id.0)).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,158 @@
+//! Claiming assets: by number, by voucher code, or any one of a campaign; and what one has claimed.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::ListBody;
+use super::assets::{AssetBody, PageQuery};
+use super::keyed::{Keyed, REPLAYED};
+use crate::domain::posting::{Action, Command};
+use crate::domain::{AssetId, AssetTypeCode, Balance, CampaignId, Transaction, TransactionId, VoucherCode};
+use crate::error::{Error, FieldError, Refusal, Result};
+use crate::ledger::{Ledger, Outcome};
+use crate::repo::assets::{self, AssetView, Viewer};
+use crate::repo::{Db, PageRequest};
+use crate::web::auth::CurrentUser;
+use crate::web::extract::{Now, PathOf, QueryOf};
+
+/// A claim as its owner sees it.
+#[derive(Debug, Serialize)]
+struct ClaimBody {
+    asset_id: AssetId,
+    user_id: String,
+    amount: String,
+    asset_type: AssetTypeCode,
+    claimed_at: DateTime<Utc>,
+    transaction_id: TransactionId,
+    /// Only in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asset: Option<AssetBody>,
+}
+
+/// The answer to a claim.
+#[derive(Debug, Serialize)]
+struct ClaimedBody {
+    claim: ClaimBody,
+    balance: String,
+}
+
+/// The body of a claim: nothing, or an object with the idempotency key alone.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoFields {}
+
+/// The body of a claim by voucher code or campaign: one of the two.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimRequest {
+    /// The voucher code of an asset; case, blanks and dashes do not matter.
+    code: Option<String>,
+    /// The campaign to take any available asset of.
+    campaign_id: Option<CampaignId>,
+}
+
+/// `POST /api/v1/assets/{id}/claim`
+///
+/// # Errors
+/// The refusals of a claim; those of [`Ledger::submit`].
+pub async fn claim(
+    current: CurrentUser,
+    id: PathOf<AssetId>,
+    request: Keyed<NoFields>,
+    ledger: Data<Ledger>,
+) -> Result<HttpResponse> {
+    let user = current.user.id;
+    let command =
+        Command { idempotency: request.idempotency, ..Command::new(user, Action::Claim { user, asset: id.0 }) };
+    answer(&ledger.submit(command).await?, current.user.external_id)
+}
+
+/// `POST /api/v1/claims`
+///
+/// # Errors
+/// The refusals of a claim; [`Error::Invalid`] where neither or both of code and campaign are given;
+/// those of [`Ledger::submit`].
+pub async fn redeem(
+    current: CurrentUser,
+    request: Keyed<ClaimRequest>,
+    db: Data<Db>,
+    ledger: Data<Ledger>,
+) -> Result<HttpResponse> {
+    let user = current.user.id;
+    let action = match request.body {
+        ClaimRequest { code: Some(code), campaign_id: None } => {
+            let asset = match VoucherCode::parse(&code) {
+                Ok(code) => db.run(move |conn| assets::by_code(conn, &code)).await?,
+                Err(_) => None,
+            };
+            let Some(asset) = asset else {
+                return Err(Refusal::AssetNotFound.into());
+            };
+            Action::Claim { user, asset }
+        }
+        ClaimRequest { code: None, campaign_id: Some(campaign) } => Action::ClaimAny { user, campaign },
+        _ => {
+            let message = "Give the code of a voucher or the number of a campaign, and not both.";
+            return Err(Error::Invalid(vec![FieldError::new("code", message)]));
+        }
+    };
+    let command = Command { idempotency: request.idempotency, ..Command::new(user, action) };
+    answer(&ledger.submit(command).await?, current.user.external_id)
+}
+
+/// What a claim led to, as the API tells it.
+fn answer(outcome: &Outcome, user_id: String) -> Result<HttpResponse> {
+    let (mut response, balance) = match outcome {
+        Outcome::Posted(transaction) | Outcome::Replayed(transaction) => {
+            (HttpResponse::Created(), &transaction.credit.balance_after)
+        }
+        Outcome::Again { balance, .. } => (HttpResponse::Ok(), balance),
+    };
+    if outcome.is_replayed() {
+        response.insert_header(REPLAYED);
+    }
+    Ok(response.json(claimed(outcome.transaction(), user_id, balance)?))
+}
+
+fn claimed(transaction: &Transaction, user_id: String, balance: &Balance) -> Result<ClaimedBody> {
+    let scale = transaction.scale.0;
+    Ok(ClaimedBody {
+        claim: ClaimBody {
+            asset_id: transaction.asset.ok_or_else(|| Error::broken("the transaction of a claim names no asset"))?,
+            user_id,
+            amount: transaction.amount.at_scale(scale),
+            asset_type: transaction.asset_type.clone(),
+            claimed_at: transaction.created_at,
+            transaction_id: transaction.id,
+            asset: None,
+        },
+        balance: balance.at_scale(scale),
+    })
+}
+
+/// `GET /api/v1/claims`
+///
+/// # Errors
+/// [`Error::Malformed`], [`Error::InvalidCursor`].
+pub async fn list(current: CurrentUser, query: QueryOf<PageQuery>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
+    let request = PageRequest::new(query.0.limit, query.0.cursor.as_deref())?;
+    let user = current.user.id;
+    let page = db.run(move |conn| assets::claimed_by(conn, user, &request, now.0)).await?;
+    let data = page.items.into_iter().map(|view| own_claim(view, Viewer::User(user))).collect::<Result<_>>()?;
+    Ok(HttpResponse::Ok().json(ListBody { data, next_cursor: page.next_cursor }))
+}
+
+fn own_claim(view: AssetView, viewer: Viewer) -> Result<ClaimBody> {
+    let claim = view.claim.clone().ok_or_else(|| Error::broken("a claim without its claim"))?;
+    Ok(ClaimBody {
+        asset_id: view.asset.id,
+        user_id: claim.user,
+        amount: view.asset.amount.at_scale(view.scale.0),
+        asset_type: view.asset.asset_type.clone(),
+        claimed_at: claim.claimed_at,
+        transaction_id: claim.transaction,
+        asset: Some(AssetBody::new(view, viewer)),
+    })
+}

@@ -1,0 +1,175 @@
+//! Transactions: what moved, between whom, and what it left.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::assets::viewer;
+use super::{ListBody, range};
+use crate::domain::{
+    AssetId, AssetTypeCode, Entry, Owner, Role, Transaction, TransactionId, TransactionType, WalletId,
+};
+use crate::error::Result;
+use crate::repo::assets::Viewer;
+use crate::repo::transactions::{self, TransactionFilter, TransactionView};
+use crate::repo::{Db, PageRequest, users};
+use crate::web::auth::CurrentUser;
+use crate::web::extract::{PathOf, QueryOf};
+
+/// A transaction as its viewer may see it.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct TransactionBody {
+    /// A UUIDv7.
+    #[schema(value_type = uuid::Uuid)]
+    id: TransactionId,
+    /// Why value moved.
+    #[serde(rename = "type")]
+    #[schema(value_type = String, example = "transfer")]
+    transaction_type: TransactionType,
+    /// Whom it is about; of a transfer and its reversal the user who sent.
+    user: String,
+    /// The other user; none where the other side is the treasury.
+    counterparty: Option<String>,
+    /// The unit.
+    #[schema(value_type = String, example = "GOLD")]
+    asset_type: AssetTypeCode,
+    /// How much moved.
+    #[schema(example = "12.50")]
+    amount: String,
+    /// What it was for.
+    description: String,
+    /// What the request attached, an object.
+    #[schema(value_type = Object)]
+    metadata: serde_json::Value,
+    /// The asset, if this is its claim.
+    #[schema(value_type = Option<i64>)]
+    asset_id: Option<AssetId>,
+    /// The transaction that this one takes back.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    reverses: Option<TransactionId>,
+    /// Why an admin did this; only for admins, and only where a reason was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// When it was posted.
+    created_at: DateTime<Utc>,
+    /// The two lines, which sum to zero: what the first wallet gives, the second gains.
+    entries: [EntryBody; 2],
+}
+
+/// One line of a transaction.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct EntryBody {
+    /// The wallet.
+    #[schema(value_type = i64)]
+    wallet_id: WalletId,
+    /// What it gained, or gave where negative.
+    #[schema(example = "-12.50")]
+    amount: String,
+    /// What it held before; null where the wallet is not the viewer's.
+    balance_before: Option<String>,
+    /// What it holds after; null where the wallet is not the viewer's.
+    balance_after: Option<String>,
+}
+
+impl TransactionBody {
+    /// The transaction without what the viewer may not know: balances of others, and reasons.
+    pub fn new(view: TransactionView, viewer: Viewer) -> Self {
+        let TransactionView { transaction, user, counterparty } = view;
+        let Transaction { debit, credit, scale, .. } = &transaction;
+        let entries = [EntryBody::new(debit, scale.0, viewer), EntryBody::new(credit, scale.0, viewer)];
+        Self {
+            id: transaction.id,
+            transaction_type: transaction.transaction_type,
+            user,
+            counterparty,
+            amount: transaction.amount.at_scale(scale.0),
+            asset_type: transaction.asset_type,
+            description: transaction.description,
+            metadata: transaction.metadata.unwrap_or_else(|| serde_json::json!({})),
+            asset_id: transaction.asset,
+            reverses: transaction.reverses,
+            reason: transaction.reason.filter(|_| viewer == Viewer::Admin),
+            created_at: transaction.created_at,
+            entries,
+        }
+    }
+}
+
+impl EntryBody {
+    fn new(entry: &Entry, scale: u8, viewer: Viewer) -> Self {
+        let shows_balance = match viewer {
+            Viewer::Admin => true,
+            Viewer::User(user) => entry.owner == Owner::User(user),
+        };
+        Self {
+            wallet_id: entry.wallet_id,
+            amount: entry.amount.at_scale(scale),
+            balance_before: shows_balance.then(|| entry.balance_before.at_scale(scale)),
+            balance_after: shows_balance.then(|| entry.balance_after.at_scale(scale)),
+        }
+    }
+}
+
+/// What a list of transactions can be narrowed to.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct TransactionsQuery {
+    /// Those in this user's wallets. Users see their own only, admins those of all.
+    user: Option<String>,
+    /// Those for this reason.
+    #[serde(rename = "type")]
+    #[param(value_type = Option<String>, example = "transfer")]
+    transaction_type: Option<TransactionType>,
+    /// Those of this unit.
+    #[param(example = "GOLD")]
+    asset_type: Option<String>,
+    /// The first instant, or the first day in UTC.
+    #[param(example = "2024-01-01")]
+    start_date: Option<String>,
+    /// The last instant, or the last day in UTC.
+    #[param(example = "2024-01-31T23:59:59Z")]
+    end_date: Option<String>,
+    /// How many rows a page has, 1 to 200.
+    limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// `GET /api/v1/transactions`
+///
+/// # Errors
+/// [`range::period`]'s, [`users::meant_by`]'s, `asset_type_not_found`, `invalid_cursor`.
+pub async fn list(current: CurrentUser, query: QueryOf<TransactionsQuery>, db: Data<Db>) -> Result<HttpResponse> {
+    let query = query.0;
+    let viewer = viewer(&current);
+    let request = PageRequest::new(query.limit, query.cursor.as_deref())?;
+    let mut filter = TransactionFilter {
+        user: None,
+        transaction_type: query.transaction_type,
+        asset_type: query.asset_type.as_deref().map(AssetTypeCode::parse).transpose()?,
+        period: range::period(query.start_date.as_deref(), query.end_date.as_deref())?,
+    };
+    let page = db
+        .run(move |conn| {
+            filter.user = match (query.user, current.user.role) {
+                (None, Role::Admin) => None,
+                (None, Role::User) => Some(current.user.id),
+                (Some(name), _) => Some(users::meant_by(conn, current.user, &name)?.id),
+            };
+            transactions::page(conn, &filter, &request)
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(ListBody::of(page, |view| TransactionBody::new(view, viewer))))
+}
+
+/// `GET /api/v1/transactions/{id}`
+///
+/// # Errors
+/// `not_found` where there is none that the caller may know of.
+pub async fn show(current: CurrentUser, id: PathOf<TransactionId>, db: Data<Db>) -> Result<HttpResponse> {
+    let viewer = viewer(&current);
+    let view = db.run(move |conn| transactions::one(conn, viewer, id.0)).await?;
+    Ok(HttpResponse::Ok().json(TransactionBody::new(view, viewer)))
+}

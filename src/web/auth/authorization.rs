@@ -1,0 +1,68 @@
+//! What an `Authorization` header proves at the API's door: a session by an access token, a user by
+//! login and password, or a user by a personal API key.
+
+use actix_web::HttpRequest;
+use actix_web::http::{Method, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{CurrentUser, Keys, Proof, Reception};
+use crate::domain::{ApiKeySecret, Role, SessionKind};
+use crate::ephemeral::PasswordProofs;
+use crate::error::{Error, Result};
+use crate::repo::doorkeeper::Doorkeeper;
+use crate::web::extract;
+
+/// Who is asking by the request's `Authorization`; nobody where there is none or it proves nothing.
+///
+/// # Errors
+/// [`Error::Forbidden`] where an API key lacks the scope; those of
+/// [`Reception::check_credentials`]; those of the database.
+pub async fn visitor(req: &HttpRequest) -> Result<Option<CurrentUser>> {
+    let header = req.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let Some((scheme, credentials)) = header.and_then(|text| text.split_once(' ')) else { return Ok(None) };
+    let credentials = credentials.trim();
+    if scheme.eq_ignore_ascii_case("basic") {
+        by_password(req, credentials).await
+    } else if !scheme.eq_ignore_ascii_case("bearer") {
+        Ok(None)
+    } else if credentials.starts_with(ApiKeySecret::MARK) {
+        by_api_key(req, credentials).await
+    } else {
+        by_token(req, credentials).await
+    }
+}
+
+async fn by_token(req: &HttpRequest, token: &str) -> Result<Option<CurrentUser>> {
+    let now = extract::now(req)?;
+    let Ok(bearer) = extract::data::<Keys>(req)?.read_access_token(token, now) else { return Ok(None) };
+    let user = extract::data::<Doorkeeper>(req)?.by_session(bearer.session, SessionKind::Api, now).await?;
+    let user = user.filter(|user| user.external_id == bearer.subject);
+    Ok(user.map(|user| CurrentUser { user, proof: Proof::Session(bearer.session) }))
+}
+
+/// Reads `base64(login ":" password)` (RFC 7617); the password may hold colons.
+async fn by_password(req: &HttpRequest, credentials: &str) -> Result<Option<CurrentUser>> {
+    let decoded = STANDARD.decode(credentials).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let Some((login, password)) = decoded.as_deref().and_then(|text| text.split_once(':')) else { return Ok(None) };
+    let proofs = extract::data::<PasswordProofs>(req)?;
+    let user = Reception::of(req)?.check_again(login, password, &proofs).await?;
+    Ok(Some(CurrentUser { user, proof: Proof::Password }))
+}
+
+async fn by_api_key(req: &HttpRequest, key: &str) -> Result<Option<CurrentUser>> {
+    let Some((id, secret)) = ApiKeySecret::parse_key(key) else { return Ok(None) };
+    let found = extract::data::<Doorkeeper>(req)?.by_api_key(id, secret.hash(), extract::now(req)?).await?;
+    let Some((mut user, scopes)) = found else { return Ok(None) };
+    let is_open = match *req.method() {
+        Method::GET | Method::HEAD => scopes.may_read,
+        _ => scopes.may_write,
+    };
+    if !is_open {
+        return Err(Error::Forbidden);
+    }
+    if !scopes.may_administer {
+        user.role = Role::User;
+    }
+    Ok(Some(CurrentUser { user, proof: Proof::ApiKey(id) }))
+}
