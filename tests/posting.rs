@@ -13,7 +13,7 @@ use coffer::domain::posting::{
     WalletKey, WalletState, decide,
 };
 use coffer::domain::{
-    AssetId, AssetKind, AssetStatus, Balance, Campaign, CampaignId, CampaignState, Owner, Scale, TransactionId,
+    AssetId, AssetKind, AssetStatus, Balance, Campaign, CampaignId, CampaignStatus, Owner, Scale, TransactionId,
     TransactionType, UserId, UserStatus,
 };
 use coffer::error::Refusal;
@@ -225,7 +225,7 @@ impl Watch {
         let terms = &before.campaigns[&campaign].campaign;
         assert_eq!(number, *claims, "claims are counted from 1");
         assert!(number <= terms.per_user_limit);
-        assert_eq!(terms.state(before.now), CampaignState::Running);
+        assert_eq!(terms.status(before.now), CampaignStatus::Running);
     }
 
     fn see_refusal(&self, command: &Command, refusal: &Refusal) {

@@ -11,7 +11,7 @@ pub use super::book::{
     Answer, AssetState, AssetTypeRules, Book, CampaignOffer, KeyUse, Reversible, WalletKey, WalletState,
 };
 use super::{
-    Amount, AssetId, AssetStatus, AssetTypeCode, Balance, CampaignId, CampaignState, Owner, Scale, TransactionId,
+    Amount, AssetId, AssetStatus, AssetTypeCode, Balance, CampaignId, CampaignStatus, Owner, Scale, TransactionId,
     TransactionType, UserId, UserStatus,
 };
 use crate::error::Refusal;
@@ -320,7 +320,7 @@ fn claim(book: &Book, user: UserId, asset: AssetId) -> Result<Intent, Refusal> {
 /// The how manieth claim in the campaign the user's next one would be.
 fn claim_number(book: &Book, user: UserId, campaign: CampaignId) -> Result<i32, Refusal> {
     let CampaignOffer { campaign: terms, .. } = book.campaigns.get(&campaign).ok_or(Refusal::CampaignNotFound)?;
-    if terms.state(book.now) != CampaignState::Running {
+    if terms.status(book.now) != CampaignStatus::Running {
         return Err(Refusal::CampaignNotRunning);
     }
     let number = book.campaign_claims.get(&(campaign, user)).map_or(1, |claims| claims.saturating_add(1));
