@@ -66,6 +66,7 @@ async fn random_past(books: &Books, runner: &mut TestRunner) {
         admin: books.user("admin"),
         users: books.users("user", 5),
         assets: ["GOLD", "CASH", "PTS", "GOLD"].map(|code| books.asset("40", code)).to_vec(),
+        campaigns: vec![books.campaign("20", "PTS", 1)],
     };
     let till = Till::at(&books.database.url);
     let steps = history(150..180).new_tree(runner).unwrap().current();
