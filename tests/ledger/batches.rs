@@ -14,9 +14,7 @@ use diesel::prelude::*;
 use futures::future::join_all;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::support::books::{
-    Books, Plug, again, bonus, claim, clock_at, enqueue, keyed, noon, spend, submit_all, unit,
-};
+use crate::support::books::{Books, Plug, again, bonus, claim, clock_at, enqueue, keyed, noon, spend, submit_all};
 use crate::support::histories::{Fate, World, history};
 
 /// The users and assets of a history, alike in every new database.
