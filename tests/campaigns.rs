@@ -106,6 +106,7 @@ async fn counts_follow_every_claim_and_every_expiry_before_any_job_runs() {
     let (anna, bert) = (caller(&web, "anna", Role::User).await, caller(&web, "bert", Role::User).await);
     let _held = hold_expiry(&web.db);
     let mut body = campaign(4);
+    body["per_user_limit"] = json!(2);
     body["ends_at"] = json!(Utc::now() + TimeDelta::seconds(60));
     let created = create(&admin, &body).await;
     let other = create(&admin, &campaign(7)).await;
@@ -164,7 +165,7 @@ async fn users_see_what_runs_and_what_they_claimed_from_and_admins_see_all() {
 }
 
 #[actix_web::test]
-async fn a_campaign_starts_and_ends_at_its_very_second() {
+async fn a_campaign_is_scheduled_then_running_then_ended() {
     let (web, admin) = web_with_admin().await;
     let mut body = campaign(1);
     body["starts_at"] = json!(Utc::now() + TimeDelta::seconds(100));

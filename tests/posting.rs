@@ -9,11 +9,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use bigdecimal::BigDecimal;
 use chrono::{DateTime, TimeDelta, Utc};
 use coffer::domain::posting::{
-    Action, Answer, AssetState, AssetTypeRules, Book, CampaignState, Command, Decision, Direction, EntryLine, Posting,
+    Action, Answer, AssetState, AssetTypeRules, Book, CampaignOffer, Command, Decision, Direction, EntryLine, Posting,
     WalletKey, WalletState, decide,
 };
 use coffer::domain::{
-    AssetId, AssetStatus, Balance, CampaignId, Owner, Scale, TransactionId, TransactionType, UserId, UserStatus,
+    AssetId, AssetKind, AssetStatus, Balance, Campaign, CampaignId, CampaignStatus, Owner, Scale, TransactionId,
+    TransactionType, UserId, UserStatus,
 };
 use coffer::error::Refusal;
 use proptest::prelude::*;
@@ -28,6 +29,26 @@ fn balance(text: &str) -> Balance {
         None if text == "0" => Balance::zero(),
         None => Balance::of_credit(&amount(text)),
     }
+}
+
+fn campaign(id: i64, code: &str, starts_at: Option<DateTime<Utc>>, per_user_limit: i32) -> Campaign {
+    Campaign {
+        id: CampaignId(id),
+        title: format!("Campaign {id}"),
+        description: String::new(),
+        kind: AssetKind::Promotional,
+        asset_type: unit(code),
+        amount: amount("20"),
+        starts_at,
+        ends_at: Some(noon() + TimeDelta::seconds(60)),
+        per_user_limit,
+        paused: false,
+        created_at: noon(),
+    }
+}
+
+fn offer(campaign: Campaign) -> CampaignOffer {
+    CampaignOffer { campaign, assets: BTreeSet::new(), contended: false }
 }
 
 /// Five users of whom one is frozen and one unknown; five assets of all kinds and an unknown one.
@@ -45,11 +66,7 @@ fn world() -> (Book, World) {
     }
     let soon = Some(noon() + TimeDelta::seconds(60));
     for (id, code, starts_at, per_user_limit) in [(1, "PTS", None, 1), (2, "CASH", Some(noon()), 2)] {
-        let asset_type = unit(code);
-        let (ends_at, on_offer) = (soon, BTreeSet::new());
-        let campaign =
-            CampaignState { asset_type, starts_at, ends_at, paused: false, per_user_limit, on_offer, contended: false };
-        book.campaigns.insert(CampaignId(id), campaign);
+        book.campaigns.insert(CampaignId(id), offer(campaign(id, code, starts_at, per_user_limit)));
     }
     for (id, status, expires_at, code, value, campaign) in [
         (1, AssetStatus::Available, None, "GOLD", "100", None),
@@ -65,7 +82,7 @@ fn world() -> (Book, World) {
         let title = format!("Credit {id}");
         let campaign = campaign.map(CampaignId);
         if let Some(campaign) = campaign.and_then(|campaign| book.campaigns.get_mut(&campaign)) {
-            campaign.on_offer.insert(AssetId(id));
+            campaign.assets.insert(AssetId(id));
         }
         let amount = amount(value);
         let state = AssetState { status, expires_at, asset_type, amount, title, campaign, claimed: None };
@@ -205,9 +222,10 @@ impl Watch {
         let Some((campaign, number)) = numbered else { return };
         let claims = self.campaign_claims.entry((campaign, user)).or_default();
         *claims += 1;
-        let state = &before.campaigns[&campaign];
+        let terms = &before.campaigns[&campaign].campaign;
         assert_eq!(number, *claims, "claims are counted from 1");
-        assert!(number <= state.per_user_limit && state.is_running(before.now));
+        assert!(number <= terms.per_user_limit);
+        assert_eq!(terms.status(before.now), CampaignStatus::Running);
     }
 
     fn see_refusal(&self, command: &Command, refusal: &Refusal) {

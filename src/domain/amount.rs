@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use bigdecimal::{BigDecimal, RoundingMode, Zero};
+use bigdecimal::{BigDecimal, RoundingMode, Signed, Zero};
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::pg::{Pg, PgValue};
@@ -30,27 +30,8 @@ impl Amount {
     /// [`Refusal::InvalidAmount`] for anything else: exponents, `NaN`, separators, blanks, a plus
     /// sign, zero or less, more than 10^12 or more than four decimals.
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        let (negative, digits) = match text.strip_prefix('-') {
-            Some(rest) => (true, rest),
-            None => (false, text),
-        };
-        let (integer, decimals) = digits.split_once('.').unwrap_or((digits, "0"));
-        let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-        if !all_digits(integer) || !all_digits(decimals) {
-            return Err(invalid_amount("Write the amount in digits, for example 12 or 12.50."));
-        }
-        if negative {
-            return Err(invalid_amount("The amount must be more than zero."));
-        }
-        if integer.trim_start_matches('0').len() > MAX_INTEGER_DIGITS {
-            return Err(invalid_amount("The amount must be at most 1000000000000."));
-        }
-        if decimals.len() > MAX_SCALE {
-            return Err(invalid_amount("The amount has more decimals than any asset type."));
-        }
-        let value: BigDecimal =
-            digits.parse().map_err(|_| invalid_amount("Write the amount in digits, for example 12 or 12.50."))?;
-        if value.is_zero() {
+        let value = digits(text)?;
+        if value.is_negative() || value.is_zero() {
             return Err(invalid_amount("The amount must be more than zero."));
         }
         if value > 1_000_000_000_000_i64 {
@@ -92,6 +73,24 @@ impl FromSql<Numeric, Pg> for Amount {
     }
 }
 
+/// Reads digits, perhaps after a minus and with a point and decimals between them, and nothing else.
+fn digits(text: &str) -> Result<BigDecimal, Refusal> {
+    const WANTED: &str = "Write the amount in digits, for example 12 or 12.50.";
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (integer, decimals) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
+    let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !all_digits(integer) || !all_digits(decimals) {
+        return Err(invalid_amount(WANTED));
+    }
+    if integer.trim_start_matches('0').len() > MAX_INTEGER_DIGITS {
+        return Err(invalid_amount("The amount must be at most 1000000000000."));
+    }
+    if decimals.len() > MAX_SCALE {
+        return Err(invalid_amount("The amount has more decimals than any asset type."));
+    }
+    text.parse().map_err(|_| invalid_amount(WANTED))
+}
+
 /// What a wallet holds, or the signed amount of an entry: an exact decimal of either sign.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Numeric)]
@@ -101,6 +100,18 @@ impl Balance {
     /// Nothing.
     pub fn zero() -> Self {
         Self(BigDecimal::zero())
+    }
+
+    /// Reads a floor: as [`Amount::parse`], but zero is one, too.
+    ///
+    /// # Errors
+    /// As [`Amount::parse`].
+    pub fn parse_floor(text: &str) -> Result<Self, Refusal> {
+        let value = digits(text)?;
+        if value.is_negative() {
+            return Err(invalid_amount("The least to keep must not be less than zero."));
+        }
+        Ok(Self(value))
     }
 
     /// The most that a user's wallet can hold, 10^15.

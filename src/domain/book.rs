@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 
 use super::{
-    Amount, AssetId, AssetStatus, AssetTypeCode, Balance, CampaignId, Owner, Scale, TransactionId, UserId, UserStatus,
-    WalletId,
+    Amount, AssetId, AssetStatus, AssetTypeCode, Balance, Campaign, CampaignId, Owner, Scale, TransactionId, UserId,
+    UserStatus, WalletId,
 };
 
 /// A wallet by what it is: one owner's account in one asset type. The treasury's is the one of the
@@ -71,33 +71,16 @@ pub struct AssetState {
     pub claimed: Option<(UserId, TransactionId)>,
 }
 
-/// What of a campaign matters to the claim of one of its assets.
+/// A campaign, and those of its available assets that a batch may give to whoever asks for any.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CampaignState {
-    /// The unit of its assets.
-    pub asset_type: AssetTypeCode,
-    /// From when on its assets can be claimed.
-    pub starts_at: Option<DateTime<Utc>>,
-    /// Until when.
-    pub ends_at: Option<DateTime<Utc>>,
-    /// Whether an admin holds it up.
-    pub paused: bool,
-    /// How many of its assets one user may have.
-    pub per_user_limit: i32,
-    /// Those of its available assets that this batch may give to whoever asks for any.
-    pub on_offer: BTreeSet<AssetId>,
-    /// Whether another batch holds available assets that this one might have offered, so that to be
-    /// sold out is not final.
+pub struct CampaignOffer {
+    /// The campaign.
+    pub campaign: Campaign,
+    /// What it offers.
+    pub assets: BTreeSet<AssetId>,
+    /// Whether another batch holds assets that this one might have offered, so that to be sold out is
+    /// not final.
     pub contended: bool,
-}
-
-impl CampaignState {
-    /// Whether its assets can be claimed at `now`.
-    pub fn is_running(&self, now: DateTime<Utc>) -> bool {
-        !self.paused
-            && self.starts_at.is_none_or(|starts_at| starts_at <= now)
-            && self.ends_at.is_none_or(|ends_at| now < ends_at)
-    }
 }
 
 /// What an idempotency key has been used for.
@@ -165,7 +148,7 @@ pub struct Book {
     /// The idempotency keys that have been used, by caller.
     pub keys: HashMap<(UserId, String), KeyUse>,
     /// The campaigns of the assets that are named, and those that any asset is asked of.
-    pub campaigns: HashMap<CampaignId, CampaignState>,
+    pub campaigns: HashMap<CampaignId, CampaignOffer>,
     /// How many assets of a campaign a user has claimed.
     pub campaign_claims: HashMap<(CampaignId, UserId), i32>,
 }

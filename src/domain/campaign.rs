@@ -6,7 +6,7 @@ use super::{Amount, AssetKind, AssetTypeCode, CampaignId};
 
 text_enum! {
     /// What a campaign does at a moment.
-    pub enum CampaignState {
+    pub enum CampaignStatus {
         /// Has not begun.
         Scheduled = "scheduled",
         /// Gives out its assets.
@@ -48,15 +48,15 @@ pub struct Campaign {
 
 impl Campaign {
     /// What it does at `now`.
-    pub fn state(&self, now: DateTime<Utc>) -> CampaignState {
+    pub fn status(&self, now: DateTime<Utc>) -> CampaignStatus {
         if self.ends_at.is_some_and(|ends_at| ends_at <= now) {
-            CampaignState::Ended
+            CampaignStatus::Ended
         } else if self.paused {
-            CampaignState::Paused
+            CampaignStatus::Paused
         } else if self.starts_at.is_some_and(|starts_at| starts_at > now) {
-            CampaignState::Scheduled
+            CampaignStatus::Scheduled
         } else {
-            CampaignState::Running
+            CampaignStatus::Running
         }
     }
 }
@@ -91,7 +91,7 @@ mod tests {
             (Some(2), Some(3), true, ["paused", "paused", "ended", "ended"]),
         ] {
             let campaign = campaign(starts_at, ends_at, paused);
-            assert_eq!([1, 2, 3, 4].map(|hour| campaign.state(at(hour)).as_str()), states, "{campaign:?}");
+            assert_eq!([1, 2, 3, 4].map(|hour| campaign.status(at(hour)).as_str()), states, "{campaign:?}");
         }
     }
 }

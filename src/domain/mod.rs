@@ -18,7 +18,7 @@ mod wallet;
 
 pub use amount::{Amount, Balance};
 pub use asset::{Asset, AssetKind, AssetStatus, AssetType, AssetTypeCode, Scale, VoucherCode};
-pub use campaign::{Campaign, CampaignState};
+pub use campaign::{Campaign, CampaignStatus};
 pub use credential::{ApiKeySecret, Scope, Scopes, SecretHash, SessionKind};
 pub use id::{ApiKeyId, AssetId, CampaignId, SessionId, TransactionId, UserId, WalletId};
 pub use period::Period;

@@ -8,11 +8,11 @@
 use chrono::{DateTime, Utc};
 
 pub use super::book::{
-    Answer, AssetState, AssetTypeRules, Book, CampaignState, KeyUse, Reversible, WalletKey, WalletState,
+    Answer, AssetState, AssetTypeRules, Book, CampaignOffer, KeyUse, Reversible, WalletKey, WalletState,
 };
 use super::{
-    Amount, AssetId, AssetStatus, AssetTypeCode, Balance, CampaignId, Owner, Scale, TransactionId, TransactionType,
-    UserId, UserStatus,
+    Amount, AssetId, AssetStatus, AssetTypeCode, Balance, CampaignId, CampaignStatus, Owner, Scale, TransactionId,
+    TransactionType, UserId, UserStatus,
 };
 use crate::error::Refusal;
 
@@ -319,12 +319,12 @@ fn claim(book: &Book, user: UserId, asset: AssetId) -> Result<Intent, Refusal> {
 
 /// The how manieth claim in the campaign the user's next one would be.
 fn claim_number(book: &Book, user: UserId, campaign: CampaignId) -> Result<i32, Refusal> {
-    let state = book.campaigns.get(&campaign).ok_or(Refusal::CampaignNotFound)?;
-    if !state.is_running(book.now) {
+    let CampaignOffer { campaign: terms, .. } = book.campaigns.get(&campaign).ok_or(Refusal::CampaignNotFound)?;
+    if terms.status(book.now) != CampaignStatus::Running {
         return Err(Refusal::CampaignNotRunning);
     }
     let number = book.campaign_claims.get(&(campaign, user)).map_or(1, |claims| claims.saturating_add(1));
-    if number > state.per_user_limit {
+    if number > terms.per_user_limit {
         return Err(Refusal::ClaimLimitReached);
     }
     Ok(number)
@@ -332,7 +332,7 @@ fn claim_number(book: &Book, user: UserId, campaign: CampaignId) -> Result<i32, 
 
 /// The first asset on offer in the campaign that nobody in the batch has taken.
 fn any_of(book: &Book, user: UserId, campaign: CampaignId) -> Result<AssetId, Refusal> {
-    let state = book.campaigns.get(&campaign).ok_or(Refusal::CampaignNotFound)?;
+    let offer = book.campaigns.get(&campaign).ok_or(Refusal::CampaignNotFound)?;
     // Whoever may claim none should not be told that there are none.
     not_frozen(book, user)?;
     claim_number(book, user, campaign)?;
@@ -341,7 +341,7 @@ fn any_of(book: &Book, user: UserId, campaign: CampaignId) -> Result<AssetId, Re
             state.status == AssetStatus::Available && state.expires_at.is_none_or(|expires_at| book.now < expires_at)
         })
     };
-    state.on_offer.iter().find(free).copied().ok_or(Refusal::SoldOut)
+    offer.assets.iter().find(free).copied().ok_or(Refusal::SoldOut)
 }
 
 fn transferable(book: &Book, movement: &Movement, receiver: UserId) -> Result<(), Refusal> {
@@ -462,8 +462,8 @@ fn enter(book: &mut Book, posting: &Posting) {
         state.claimed = Some((user, posting.transaction));
         if let Some((campaign, number)) = posting.campaign {
             book.campaign_claims.insert((campaign, user), number);
-            if let Some(state) = book.campaigns.get_mut(&campaign) {
-                state.on_offer.remove(&asset);
+            if let Some(offer) = book.campaigns.get_mut(&campaign) {
+                offer.assets.remove(&asset);
             }
         }
     }

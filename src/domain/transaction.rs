@@ -27,8 +27,8 @@ text_enum! {
 /// One signed line of a transaction on one wallet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The wallet.
-    pub wallet_id: WalletId,
+    /// The wallet; none where the transaction is only looked at, and would open it.
+    pub wallet_id: Option<WalletId>,
     /// Whose wallet it is.
     pub owner: Owner,
     /// The wallet's version after this entry: 1, 2, 3 … without gaps.

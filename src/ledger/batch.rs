@@ -19,7 +19,7 @@ use self::lock::{Locks, open_book};
 use self::write::{WalletIds, write};
 use super::{Outcome, Outcomes};
 use crate::domain::posting::{Answer, Book, Command, Decision, EntryLine, Posting, decide};
-use crate::domain::{Balance, Entry, Lane, Transaction, TransactionId, WalletId};
+use crate::domain::{Balance, Entry, Lane, Transaction, TransactionId};
 use crate::error::{Error, Refusal};
 use crate::repo;
 
@@ -183,31 +183,29 @@ fn outcome(
         })
     };
     match decision {
-        Decision::Post(posting) => transaction(command, *posting, wallets).map(Outcome::Posted),
+        Decision::Post(posting) => Ok(Outcome::Posted(transaction(command, *posting, wallets))),
         Decision::Replay(answer) => remembered(answer, true),
         Decision::Again(answer) => remembered(answer, false),
     }
 }
 
-/// The posted transaction as the ledger now holds it.
-fn transaction(command: &Command, posting: Posting, wallets: &WalletIds) -> Result<Transaction, Failure> {
-    let entry = |line: EntryLine, amount: Balance| {
-        Ok::<_, Failure>(Entry {
-            wallet_id: wallets.get(&line.wallet).ok_or(Failure::Conflict)?,
-            owner: line.wallet.owner,
-            version: line.version,
-            amount,
-            balance_before: line.balance_before,
-            balance_after: line.balance_after,
-        })
+/// The transaction that a posting makes.
+fn transaction(command: &Command, posting: Posting, wallets: &WalletIds) -> Transaction {
+    let entry = |line: EntryLine, amount: Balance| Entry {
+        wallet_id: wallets.get(&line.wallet),
+        owner: line.wallet.owner,
+        version: line.version,
+        amount,
+        balance_before: line.balance_before,
+        balance_after: line.balance_after,
     };
-    Ok(Transaction {
+    Transaction {
         id: posting.transaction,
         transaction_type: posting.transaction_type,
         asset_type: posting.asset_type,
         scale: posting.scale,
-        debit: entry(posting.debit, Balance::of_debit(&posting.amount))?,
-        credit: entry(posting.credit, Balance::of_credit(&posting.amount))?,
+        debit: entry(posting.debit, Balance::of_debit(&posting.amount)),
+        credit: entry(posting.credit, Balance::of_credit(&posting.amount)),
         amount: posting.amount,
         asset: posting.asset,
         reverses: posting.reverses,
@@ -216,40 +214,21 @@ fn transaction(command: &Command, posting: Posting, wallets: &WalletIds) -> Resu
         reason: command.reason.clone(),
         requested_by: command.requested_by,
         created_at: posting.created_at,
-    })
+    }
 }
 
-/// What a command would do now.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Preview {
-    /// What would be written.
-    pub posting: Posting,
-    /// The wallet that would give, if it has been opened.
-    pub debit_wallet: Option<WalletId>,
-    /// The wallet that would gain, if it has been opened.
-    pub credit_wallet: Option<WalletId>,
-}
-
-/// Decides a command as [`Ledger::submit`](super::Ledger::submit) would, against a snapshot: nothing
-/// is locked or written, and idempotency keys are not looked at. The treasury's wallet is that of
-/// the first lane.
+/// The transaction that a command would make now, by the rules of [`super::Ledger::submit`], against
+/// a snapshot: nothing is locked or written, and idempotency keys are not looked at. The treasury's
+/// wallet is that of the first lane.
 ///
 /// # Errors
-/// The refusal; those of the database.
-pub fn preview(conn: &mut PgConnection, now: DateTime<Utc>, command: &Command) -> Result<Preview, Error> {
+/// The refusal; the database's.
+pub fn preview(conn: &mut PgConnection, now: DateTime<Utc>, command: &Command) -> Result<Transaction, Error> {
     let command = Command { idempotency: None, ..command.clone() };
-    let mut book = conn
-        .build_transaction()
-        .read_only()
-        .repeatable_read()
-        .run(|conn| open_book(conn, Lane(0), now, &[&command], Locks::None))?;
-    let wallets = WalletIds::of(&book);
+    let mut snapshot = conn.build_transaction().read_only().repeatable_read();
+    let mut book = snapshot.run(|conn| open_book(conn, Lane(0), now, &[&command], Locks::None))?;
     match decide(&mut book, &command)? {
-        Decision::Post(posting) => Ok(Preview {
-            debit_wallet: wallets.get(&posting.debit.wallet),
-            credit_wallet: wallets.get(&posting.credit.wallet),
-            posting: *posting,
-        }),
+        Decision::Post(posting) => Ok(transaction(&command, *posting, &WalletIds::of(&book))),
         Decision::Replay(_) | Decision::Again(_) => Err(Refusal::AlreadyClaimed.into()),
     }
 }

@@ -11,7 +11,7 @@ mod writer;
 use crate::domain::{Balance, Transaction};
 use crate::error::Refusal;
 
-pub use batch::{Preview, preview};
+pub use batch::preview;
 pub use writer::{Clock, Ledger, Settings};
 
 /// What became of a command that was not refused. All of it is durable.

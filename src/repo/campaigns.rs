@@ -10,9 +10,11 @@ use super::assets::{NewAssets, create as create_assets};
 use super::audit::{self, Act, Actor};
 use super::statement::statement;
 use super::{Page, PageRequest, wallets};
-use crate::domain::{Amount, AssetKind, AssetTypeCode, Campaign, CampaignId, CampaignState, Role, Scale, User, UserId};
+use crate::domain::{
+    Amount, AssetKind, AssetTypeCode, Campaign, CampaignId, CampaignStatus, Role, Scale, User, UserId,
+};
 use crate::error::{Error, FieldError, Result};
-use crate::schema::{asset_types, assets, campaigns, claims};
+use crate::schema::{asset_types, campaigns, claims};
 
 /// A campaign at a moment, as one user sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub struct CampaignView {
     /// The campaign.
     pub campaign: Campaign,
     /// What it does now.
-    pub state: CampaignState,
+    pub status: CampaignStatus,
     /// The decimals of its asset type.
     pub scale: Scale,
     /// Where its assets are.
@@ -92,9 +94,8 @@ fn seen_by(viewer: &User, now: DateTime<Utc>) -> Box<dyn BoxableExpression<Campa
         .and(campaigns::starts_at.is_null().or(campaigns::starts_at.le(now).assume_not_null()))
         .and(campaigns::ends_at.is_null().or(campaigns::ends_at.gt(now).assume_not_null()));
     let claimed_from = claims::table
-        .inner_join(assets::table.on(assets::id.eq(claims::asset_id)))
-        .filter(claims::user_id.eq(viewer.id).and(assets::campaign_id.is_not_null()))
-        .select(assets::campaign_id.assume_not_null());
+        .filter(claims::user_id.eq(viewer.id).and(claims::campaign_id.is_not_null()))
+        .select(claims::campaign_id.assume_not_null());
     Box::new(runs.or(campaigns::id.eq_any(claimed_from)))
 }
 
@@ -107,7 +108,7 @@ fn counted(
 ) -> Result<Vec<CampaignView>> {
     let ids: Vec<CampaignId> = rows.iter().map(|(campaign, _)| campaign.id).collect();
     let counts: Vec<Counts> = statement::<(BigInt, BigInt, BigInt, BigInt)>(
-        "select lives.available, lives.claimed, lives.expired, coalesce(own.count, 0)
+        "select lives.available, lives.claimed, lives.expired, own.count
          from unnest($::bigint[]) with ordinality n (id, place)
          cross join lateral (
              select count(*) filter (where status = 'available' and (expires_at is null or expires_at > $)) as available,
@@ -115,10 +116,7 @@ fn counted(
                  count(*) filter (where status = 'expired' or status = 'available' and expires_at <= $) as expired
              from assets where campaign_id = n.id
          ) lives
-         left join (
-             select a.campaign_id, count(*) as count from claims c join assets a on a.id = c.asset_id
-             where c.user_id = $ group by a.campaign_id
-         ) own on own.campaign_id = n.id
+         cross join lateral (select count(*) from claims where campaign_id = n.id and user_id = $) own
          order by n.place",
     )
     .bind::<Array<BigInt>, _>(ids)
@@ -127,7 +125,7 @@ fn counted(
     .bind::<BigInt, _>(viewer)
     .load(conn)?;
     let views = rows.into_iter().zip(counts).map(|((campaign, scale), counts)| CampaignView {
-        state: campaign.state(now),
+        status: campaign.status(now),
         campaign,
         scale,
         counts,
@@ -229,7 +227,7 @@ pub fn create(conn: &mut PgConnection, actor: &Actor, new: &NewCampaign, now: Da
         };
         let available = i64::try_from(create_assets(conn, actor, &released, now)?.len()).map_err(Error::broken)?;
         let counts = Counts { available, ..Counts::default() };
-        Ok(CampaignView { state: campaign.state(now), campaign, scale, counts })
+        Ok(CampaignView { status: campaign.status(now), campaign, scale, counts })
     })
 }
 

@@ -1,5 +1,7 @@
 //! Transactions as the ledger holds them, and what happened in a user's wallets.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid};
@@ -11,7 +13,7 @@ use crate::domain::{
     Amount, AssetId, AssetTypeCode, Balance, Entry, Owner, Period, Scale, Transaction, TransactionId, TransactionType,
     UserId, WalletId,
 };
-use crate::error::{Refusal, Result};
+use crate::error::{Error, Refusal, Result};
 
 type Head = (TransactionId, TransactionType, AssetTypeCode, Scale, Amount, Option<AssetId>, Option<TransactionId>);
 type Tail = (String, Option<serde_json::Value>, Option<String>, UserId, DateTime<Utc>);
@@ -35,6 +37,24 @@ pub struct TransactionView {
     pub user: String,
     /// The public name of the other user; none where the other side is the treasury.
     pub counterparty: Option<String>,
+}
+
+impl TransactionView {
+    /// A transaction whose users' names are known.
+    ///
+    /// # Errors
+    /// [`Error::Broken`] where one of them is not.
+    pub fn named(transaction: Transaction, names: &HashMap<UserId, String>) -> Result<Self> {
+        let name = |entry: &Entry| match entry.owner {
+            Owner::Treasury => Ok(None),
+            Owner::User(user) => {
+                names.get(&user).cloned().map(Some).ok_or_else(|| Error::broken("a user without a name"))
+            }
+        };
+        let (about, other) = transaction.sides();
+        let user = name(about)?.ok_or_else(|| Error::broken("a transaction without a user"))?;
+        Ok(Self { user, counterparty: name(other)?, transaction })
+    }
 }
 
 /// What a list of transactions shows; each part that is given narrows it.
@@ -171,7 +191,7 @@ fn page_of(
     Ok(Page::from_rows(load(rows, conn)?, request, |view| {
         let Transaction { debit, credit, created_at, .. } = &view.transaction;
         let own = if debit.owner == Owner::User(user) { debit } else { credit };
-        (*created_at, own.version, own.wallet_id.0)
+        (*created_at, own.version, own.wallet_id.map_or(0, |wallet| wallet.0))
     }))
 }
 
@@ -233,7 +253,7 @@ fn view((head, tail, debit, credit): Row) -> TransactionView {
 fn entry(line: Line) -> (Entry, Option<String>) {
     let (wallet_id, user, version, amount, balance_before, balance_after, name) = line;
     let owner = user.map_or(Owner::Treasury, Owner::User);
-    (Entry { wallet_id, owner, version, amount, balance_before, balance_after }, name)
+    (Entry { wallet_id: Some(wallet_id), owner, version, amount, balance_before, balance_after }, name)
 }
 
 /// A line of a user's own history: what one transaction did to one of the user's wallets.

@@ -1,5 +1,7 @@
 //! Users: registering them and finding them.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
@@ -144,6 +146,15 @@ pub fn password_hash(conn: &mut PgConnection, id: UserId) -> Result<String> {
 /// Only those of the database.
 pub fn by_external_id(conn: &mut PgConnection, external_id: &str) -> Result<Option<User>> {
     Ok(users::table.filter(users::external_id.eq(external_id)).select(User::as_select()).first(conn).optional()?)
+}
+
+/// The rows of those of the public names that somebody has.
+///
+/// # Errors
+/// Only those of the database.
+pub fn ids_of(conn: &mut PgConnection, external_ids: &[String]) -> Result<HashMap<String, UserId>> {
+    let found = users::table.filter(users::external_id.eq_any(external_ids)).select((users::external_id, users::id));
+    Ok(found.load::<(String, UserId)>(conn)?.into_iter().collect())
 }
 
 /// The user that a caller means by a name in a path: itself by `me` or its own name, an admin

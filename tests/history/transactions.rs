@@ -54,7 +54,7 @@ async fn town() -> Town {
 async fn a_transaction_looks_different_to_both_sides_and_to_an_admin() {
     let Town { web, admin, anna, ben, carol, posted } = town().await;
     let path = format!("/transactions/{}", posted[2].id);
-    let (from, to) = (posted[2].debit.wallet_id.0, posted[2].credit.wallet_id.0);
+    let (from, to) = (posted[2].debit.wallet_id.unwrap().0, posted[2].credit.wallet_id.unwrap().0);
     let seen_by = |theirs: [&str; 2], others: [&str; 2]| {
         let balances = |shown: [&str; 2]| shown.map(|text| if text.is_empty() { json!(null) } else { json!(text) });
         let ([sent_before, sent_after], [got_before, got_after]) = (balances(theirs), balances(others));

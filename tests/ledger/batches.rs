@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::mpsc;
 
 use chrono::TimeDelta;
-use coffer::domain::posting::{AssetState, AssetTypeRules, Book, CampaignState, Command, decide};
-use coffer::domain::{AssetStatus, UserStatus};
+use coffer::domain::posting::{AssetState, AssetTypeRules, Book, CampaignOffer, Command, decide};
+use coffer::domain::{AssetStatus, Campaign, UserStatus};
 use coffer::error::Error;
 use coffer::ledger::Outcome;
 use coffer::repo::{self, PageRequest, assets::AssetFilter, assets::Viewer};
+use coffer::schema::campaigns;
+use diesel::prelude::*;
 use futures::future::join_all;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::support::books::{
-    Books, Plug, again, bonus, claim, clock_at, enqueue, keyed, noon, spend, submit_all, unit,
-};
+use crate::support::books::{Books, Plug, again, bonus, claim, clock_at, enqueue, keyed, noon, spend, submit_all};
 use crate::support::histories::{Fate, World, history};
 
 /// The users and assets of a history, alike in every new database.
@@ -53,12 +53,11 @@ fn book(books: &Books, world: &World) -> Book {
         let rules = AssetTypeRules { scale, minimum_balance, transferable: asset_type.transferable };
         book.asset_types.insert(asset_type.code, rules);
     }
-    for (campaign, (code, per_user_limit)) in world.campaigns.iter().zip([("PTS", 1), ("CASH", 2)]) {
-        let asset_type = unit(code);
-        let (paused, on_offer, contended) = (false, BTreeSet::new(), false);
-        let state =
-            CampaignState { asset_type, starts_at: None, ends_at: None, paused, per_user_limit, on_offer, contended };
-        book.campaigns.insert(*campaign, state);
+    for id in &world.campaigns {
+        let found = campaigns::table.find(id).select(Campaign::as_select()).first(&mut conn).optional().unwrap();
+        if let Some(campaign) = found {
+            book.campaigns.insert(*id, CampaignOffer { campaign, assets: BTreeSet::new(), contended: false });
+        }
     }
     let page = PageRequest::first(100);
     let all = repo::assets::page(&mut conn, Viewer::Admin, &AssetFilter::default(), &page, noon()).unwrap();
@@ -74,7 +73,7 @@ fn book(books: &Books, world: &World) -> Book {
             claimed: None,
         };
         if let Some(campaign) = state.campaign.and_then(|campaign| book.campaigns.get_mut(&campaign)) {
-            campaign.on_offer.insert(asset.id);
+            campaign.assets.insert(asset.id);
         }
         book.assets.insert(asset.id, state);
     }

@@ -4,10 +4,10 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a failing test fails loudly")]
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use std::sync::mpsc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bigdecimal::{BigDecimal, Zero};
 use coffer::domain::Role;
 use coffer::ledger::verify::verify;

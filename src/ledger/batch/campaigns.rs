@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
-use diesel::sql_types::{Array, BigInt, Bool, Integer, Nullable, Text, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Integer, Timestamptz};
 
 use super::lock::{AssetColumns, AssetRow, Locks, asset, sql};
-use crate::domain::posting::{Action, Book, CampaignState, Command};
-use crate::domain::{AssetId, AssetTypeCode, CampaignId, UserId};
+use crate::domain::posting::{Action, Book, CampaignOffer, Command};
+use crate::domain::{AssetId, Campaign, CampaignId, UserId};
 use crate::repo::statement::statement;
+use crate::schema::campaigns;
 
 /// Reads the campaigns of all assets that are claimed, and locks as many available assets as the
 /// commands that take any may need. Those that another batch holds are passed over.
@@ -31,7 +31,7 @@ pub(super) fn lock_offers(
     let wanted: BTreeMap<CampaignId, i64> = claimants
         .iter()
         .filter_map(|(id, users)| {
-            let limit = i64::from(book.campaigns.get(id)?.per_user_limit);
+            let limit = i64::from(book.campaigns.get(id)?.campaign.per_user_limit);
             // Those that others in the batch name may be gone by the time they are offered.
             let named = book.assets.values().filter(|asset| asset.campaign == Some(*id)).count();
             let any: i64 = users.values().map(|commands| limit.min(*commands)).sum();
@@ -57,33 +57,27 @@ pub(super) fn lock_offers(
     .load::<AssetRow>(conn)?;
     for row in offered {
         let (id, state) = asset(row);
-        if let Some(campaign) = state.campaign.and_then(|campaign| book.campaigns.get_mut(&campaign)) {
-            campaign.on_offer.insert(id);
+        if let Some(offer) = state.campaign.and_then(|campaign| book.campaigns.get_mut(&campaign)) {
+            offer.assets.insert(id);
         }
         book.assets.insert(id, state);
     }
-    let offers = |id: &CampaignId| book.campaigns.get(id).map_or(0, |campaign| campaign.on_offer.len());
+    let offers = |id: &CampaignId| book.campaigns.get(id).map_or(0, |offer| offer.assets.len());
     let short = wanted.iter().filter(|(id, number)| i64::try_from(offers(id)).is_ok_and(|offers| offers < **number));
     let short: Vec<CampaignId> = short.map(|(id, _)| *id).collect();
     look_for_more(conn, book, short)
 }
 
-type CampaignRow = (CampaignId, AssetTypeCode, Option<DateTime<Utc>>, Option<DateTime<Utc>>, bool, i32);
-
 fn read(conn: &mut PgConnection, book: &mut Book, ids: BTreeSet<CampaignId>) -> Result<(), DieselError> {
     if ids.is_empty() {
         return Ok(());
     }
-    let found = statement::<(BigInt, Text, Nullable<Timestamptz>, Nullable<Timestamptz>, Bool, Integer)>(
-        "select id, asset_type, starts_at, ends_at, paused, per_user_limit from campaigns where id = any($)",
-    )
-    .bind::<Array<BigInt>, _>(ids.into_iter().collect::<Vec<_>>())
-    .load::<CampaignRow>(conn)?;
-    for (id, asset_type, starts_at, ends_at, paused, per_user_limit) in found {
-        let (on_offer, contended) = (BTreeSet::new(), false);
-        let state = CampaignState { asset_type, starts_at, ends_at, paused, per_user_limit, on_offer, contended };
-        book.campaigns.insert(id, state);
-    }
+    let found = campaigns::table.filter(campaigns::id.eq_any(ids)).select(Campaign::as_select()).load(conn)?;
+    book.campaigns.extend(
+        found
+            .into_iter()
+            .map(|campaign| (campaign.id, CampaignOffer { campaign, assets: BTreeSet::new(), contended: false })),
+    );
     Ok(())
 }
 
@@ -107,8 +101,8 @@ fn look_for_more(conn: &mut PgConnection, book: &mut Book, short: Vec<CampaignId
     .bind::<Array<BigInt>, _>(locked)
     .load::<CampaignId>(conn)?;
     for id in contended {
-        if let Some(campaign) = book.campaigns.get_mut(&id) {
-            campaign.contended = true;
+        if let Some(offer) = book.campaigns.get_mut(&id) {
+            offer.contended = true;
         }
     }
     Ok(())

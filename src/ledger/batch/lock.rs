@@ -191,7 +191,7 @@ fn wallets_of(book: &Book, command: &Command) -> Vec<WalletKey> {
         Action::ClaimAny { user, campaign } => book
             .campaigns
             .get(campaign)
-            .map(|campaign| between(&campaign.asset_type, Owner::User(*user), Owner::Treasury))
+            .map(|offer| between(&offer.campaign.asset_type, Owner::User(*user), Owner::Treasury))
             .unwrap_or_default(),
         Action::TopUp(movement)
         | Action::Bonus(movement)

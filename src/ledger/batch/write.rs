@@ -62,6 +62,13 @@ fn lines<'a>(posted: &'a [(&Command, &'a Posting)]) -> impl Iterator<Item = &'a 
     posted.iter().flat_map(|(_, posting)| [&posting.debit, &posting.credit])
 }
 
+/// One value of each row.
+macro_rules! column {
+    ($rows:ident, $row:pat => $value:expr) => {
+        $rows.iter().map(|$row| $value).collect::<Vec<_>>()
+    };
+}
+
 /// Writes the postings and the keys that the book has not stored yet, by the database's function
 /// `write_postings`; says whether there was anything to write.
 pub(super) fn write(
@@ -83,58 +90,43 @@ pub(super) fn write(
         posted.iter().map(|(_, posting)| row(&line(posting).wallet)).collect::<Result<Vec<_>, _>>()
     };
     let (debit_wallets, credit_wallets) = (rows(|posting| &posting.debit)?, rows(|posting| &posting.credit)?);
-    macro_rules! of_wallets {
-        ($wallet:ident => $value:expr) => {
-            states.iter().map(|$wallet| $value).collect::<Vec<_>>()
-        };
-    }
-    macro_rules! of_postings {
-        ($command:ident, $posting:ident => $value:expr) => {
-            posted.iter().map(|&($command, $posting)| $value).collect::<Vec<_>>()
-        };
-    }
-    macro_rules! of_keys {
-        ($key:ident => $value:expr) => {
-            keys.iter().map(|$key| $value).collect::<Vec<_>>()
-        };
-    }
     statement::<()>(
         "select write_postings($, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $, $,
                                 $, $, $, $)",
     )
     .bind::<Array<BigInt>, _>(moved)
-    .bind::<Array<Numeric>, _>(of_wallets!(wallet => &wallet.balance))
-    .bind::<Array<Numeric>, _>(of_wallets!(wallet => &wallet.credit_total))
-    .bind::<Array<BigInt>, _>(of_wallets!(wallet => wallet.version))
-    .bind::<Array<Nullable<Timestamptz>>, _>(of_wallets!(wallet => wallet.last_posted_at))
-    .bind::<Array<Uuid>, _>(of_postings!(_c, p => p.transaction))
-    .bind::<Array<Text>, _>(of_postings!(_c, p => p.transaction_type))
-    .bind::<Array<Text>, _>(of_postings!(_c, p => p.asset_type.as_str()))
-    .bind::<Array<Numeric>, _>(of_postings!(_c, p => &p.amount))
+    .bind::<Array<Numeric>, _>(column!(states, wallet => &wallet.balance))
+    .bind::<Array<Numeric>, _>(column!(states, wallet => &wallet.credit_total))
+    .bind::<Array<BigInt>, _>(column!(states, wallet => wallet.version))
+    .bind::<Array<Nullable<Timestamptz>>, _>(column!(states, wallet => wallet.last_posted_at))
+    .bind::<Array<Uuid>, _>(column!(posted, (_, p) => p.transaction))
+    .bind::<Array<Text>, _>(column!(posted, (_, p) => p.transaction_type))
+    .bind::<Array<Text>, _>(column!(posted, (_, p) => p.asset_type.as_str()))
+    .bind::<Array<Numeric>, _>(column!(posted, (_, p) => &p.amount))
     .bind::<Array<BigInt>, _>(debit_wallets)
-    .bind::<Array<BigInt>, _>(of_postings!(_c, p => p.debit.version))
-    .bind::<Array<Numeric>, _>(of_postings!(_c, p => &p.debit.balance_after))
-    .bind::<Array<Numeric>, _>(of_postings!(_c, p => &p.debit.credit_total))
+    .bind::<Array<BigInt>, _>(column!(posted, (_, p) => p.debit.version))
+    .bind::<Array<Numeric>, _>(column!(posted, (_, p) => &p.debit.balance_after))
+    .bind::<Array<Numeric>, _>(column!(posted, (_, p) => &p.debit.credit_total))
     .bind::<Array<BigInt>, _>(credit_wallets)
-    .bind::<Array<BigInt>, _>(of_postings!(_c, p => p.credit.version))
-    .bind::<Array<Numeric>, _>(of_postings!(_c, p => &p.credit.balance_after))
-    .bind::<Array<Numeric>, _>(of_postings!(_c, p => &p.credit.credit_total))
-    .bind::<Array<Nullable<BigInt>>, _>(of_postings!(_c, p => p.asset))
-    .bind::<Array<Nullable<BigInt>>, _>(of_postings!(_c, p => user_of(&p.credit.wallet)))
-    .bind::<Array<Nullable<BigInt>>, _>(of_postings!(_c, p => p.campaign.map(|(campaign, _)| campaign)))
-    .bind::<Array<Nullable<Integer>>, _>(of_postings!(_c, p => p.campaign.map(|(_, number)| number)))
-    .bind::<Array<Nullable<Uuid>>, _>(of_postings!(_c, p => p.reverses))
-    .bind::<Array<BigInt>, _>(of_postings!(c, _p => c.requested_by))
-    .bind::<Array<Text>, _>(of_postings!(_c, p => p.description.as_str()))
-    .bind::<Array<Nullable<Jsonb>>, _>(of_postings!(c, _p => c.metadata.as_ref()))
-    .bind::<Array<Nullable<Text>>, _>(of_postings!(c, _p => c.reason.as_deref()))
-    .bind::<Array<Timestamptz>, _>(of_postings!(_c, p => p.created_at))
-    .bind::<Array<BigInt>, _>(of_keys!(key => key.user))
-    .bind::<Array<Text>, _>(of_keys!(key => key.key))
-    .bind::<Array<Binary>, _>(of_keys!(key => key.request_hash))
-    .bind::<Array<Integer>, _>(of_keys!(key => key.item))
-    .bind::<Array<Nullable<Uuid>>, _>(of_keys!(key => key.answer.map(|answer| answer.transaction)))
-    .bind::<Array<Nullable<Numeric>>, _>(of_keys!(key => key.answer.and_then(|answer| answer.owned_with.as_ref())))
+    .bind::<Array<BigInt>, _>(column!(posted, (_, p) => p.credit.version))
+    .bind::<Array<Numeric>, _>(column!(posted, (_, p) => &p.credit.balance_after))
+    .bind::<Array<Numeric>, _>(column!(posted, (_, p) => &p.credit.credit_total))
+    .bind::<Array<Nullable<BigInt>>, _>(column!(posted, (_, p) => p.asset))
+    .bind::<Array<Nullable<BigInt>>, _>(column!(posted, (_, p) => user_of(&p.credit.wallet)))
+    .bind::<Array<Nullable<BigInt>>, _>(column!(posted, (_, p) => p.campaign.map(|(campaign, _)| campaign)))
+    .bind::<Array<Nullable<Integer>>, _>(column!(posted, (_, p) => p.campaign.map(|(_, number)| number)))
+    .bind::<Array<Nullable<Uuid>>, _>(column!(posted, (_, p) => p.reverses))
+    .bind::<Array<BigInt>, _>(column!(posted, (c, _) => c.requested_by))
+    .bind::<Array<Text>, _>(column!(posted, (_, p) => p.description.as_str()))
+    .bind::<Array<Nullable<Jsonb>>, _>(column!(posted, (c, _) => c.metadata.as_ref()))
+    .bind::<Array<Nullable<Text>>, _>(column!(posted, (c, _) => c.reason.as_deref()))
+    .bind::<Array<Timestamptz>, _>(column!(posted, (_, p) => p.created_at))
+    .bind::<Array<BigInt>, _>(column!(keys, key => key.user))
+    .bind::<Array<Text>, _>(column!(keys, key => key.key))
+    .bind::<Array<Binary>, _>(column!(keys, key => key.request_hash))
+    .bind::<Array<Integer>, _>(column!(keys, key => key.item))
+    .bind::<Array<Nullable<Uuid>>, _>(column!(keys, key => key.answer.map(|answer| answer.transaction)))
+    .bind::<Array<Nullable<Numeric>>, _>(column!(keys, key => key.answer.and_then(|answer| answer.owned_with.as_ref())))
     .bind::<Timestamptz, _>(now)
     .execute(conn)?;
     Ok(true)

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::ListBody;
 use super::amount::{AmountInput, Decimal};
 use super::assets::PageQuery;
-use crate::domain::{Amount, AssetKind, AssetTypeCode, CampaignId, CampaignState};
+use crate::domain::{Amount, AssetKind, AssetTypeCode, CampaignId, CampaignStatus};
 use crate::error::{Error, FieldError, Result};
 use crate::repo::campaigns::{self, CampaignView, NewCampaign};
 use crate::repo::{Db, PageRequest};
@@ -29,7 +29,7 @@ pub struct CampaignBody {
     /// What the owner of each asset gets.
     #[schema(value_type = Decimal)]
     amount: String,
-    status: CampaignState,
+    status: CampaignStatus,
     /// From when on its assets can be claimed; null where that was from the beginning.
     #[schema(required = true)]
     starts_at: Option<DateTime<Utc>>,
@@ -51,7 +51,7 @@ pub struct CampaignBody {
 
 impl From<CampaignView> for CampaignBody {
     fn from(view: CampaignView) -> Self {
-        let CampaignView { campaign, state, scale, counts } = view;
+        let CampaignView { campaign, status, scale, counts } = view;
         Self {
             id: campaign.id,
             title: campaign.title,
@@ -59,7 +59,7 @@ impl From<CampaignView> for CampaignBody {
             kind: campaign.kind,
             asset_type: campaign.asset_type,
             amount: campaign.amount.at_scale(scale.0),
-            status: state,
+            status,
             starts_at: campaign.starts_at,
             ends_at: campaign.ends_at,
             per_user_limit: campaign.per_user_limit,

@@ -24,6 +24,13 @@ use crate::web::extract::{PathOf, QueryOf};
 pub struct TransactionBody {
     /// A UUIDv7.
     id: TransactionId,
+    #[serde(flatten)]
+    movement: MovementBody,
+}
+
+/// What a transaction moves, or would move.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct MovementBody {
     /// Why value moved.
     #[serde(rename = "type")]
     transaction_type: TransactionType,
@@ -63,8 +70,9 @@ pub struct TransactionBody {
 /// One line of a transaction.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct EntryBody {
-    /// The wallet.
-    wallet_id: WalletId,
+    /// The wallet; null in a dry run of what would open it.
+    #[schema(required = true)]
+    wallet_id: Option<WalletId>,
     /// What it gained, or gave where negative.
     #[schema(value_type = Decimal, examples("-12.50"))]
     amount: String,
@@ -79,11 +87,17 @@ pub struct EntryBody {
 impl TransactionBody {
     /// The transaction without what the viewer may not know: balances of others, and reasons.
     pub fn new(view: TransactionView, viewer: Viewer) -> Self {
+        Self { id: view.transaction.id, movement: MovementBody::new(view, viewer) }
+    }
+}
+
+impl MovementBody {
+    /// As [`TransactionBody::new`].
+    pub fn new(view: TransactionView, viewer: Viewer) -> Self {
         let TransactionView { transaction, user, counterparty } = view;
         let Transaction { debit, credit, scale, .. } = &transaction;
         let entries = [EntryBody::new(debit, scale.0, viewer), EntryBody::new(credit, scale.0, viewer)];
         Self {
-            id: transaction.id,
             transaction_type: transaction.transaction_type,
             user,
             counterparty,
