@@ -32,10 +32,23 @@ pub struct Problem {
     request_id: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
+    /// Of `batch_refused`: which transactions cannot be done, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    items: Vec<ItemProblem>,
     #[serde(skip_serializing_if = "Option::is_none")]
     available: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     wallet_id: Option<WalletId>,
+}
+
+/// Why one transaction of a batch cannot be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ItemProblem {
+    /// Its place, from 0.
+    index: usize,
+    /// The problem.
+    #[serde(flatten)]
+    problem: Problem,
 }
 
 /// The one table: what status and which code each error has.
@@ -47,6 +60,7 @@ pub fn kind(error: &Error) -> (StatusCode, &'static str) {
         Error::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed"),
         Error::InvalidCursor => (StatusCode::BAD_REQUEST, "invalid_cursor"),
         Error::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
+        Error::BatchRefused(_) => (StatusCode::CONFLICT, "batch_refused"),
         Error::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
         Error::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too_slow"),
         Error::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
@@ -118,6 +132,13 @@ impl Problem {
                 Error::Refused(Refusal::InvalidAmount(message)) => {
                     vec![FieldError::new("amount", message.clone())]
                 }
+                _ => Vec::new(),
+            },
+            items: match error {
+                Error::BatchRefused(items) => items
+                    .iter()
+                    .map(|(index, error)| ItemProblem { index: *index, problem: Self::new(error, None) })
+                    .collect(),
                 _ => Vec::new(),
             },
             available: match error {

@@ -10,6 +10,7 @@ use super::assets::{AssetBody, PageQuery};
 use super::keyed::{Keyed, REPLAYED};
 use crate::domain::posting::{Action, Command};
 use crate::domain::{AssetId, AssetTypeCode, Balance, CampaignId, Transaction, TransactionId, VoucherCode};
+use crate::ephemeral::Throttles;
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::ledger::{Ledger, Outcome};
 use crate::repo::assets::{self, AssetView, Viewer};
@@ -73,21 +74,25 @@ pub async fn claim(
 ///
 /// # Errors
 /// The refusals of a claim; [`Error::Invalid`] where neither or both of code and campaign are given;
-/// those of [`Ledger::submit`].
+/// [`Error::RateLimited`] for whoever guesses codes; those of [`Ledger::submit`].
 pub async fn redeem(
     current: CurrentUser,
     request: Keyed<ClaimRequest>,
+    now: Now,
     db: Data<Db>,
+    throttles: Data<Throttles>,
     ledger: Data<Ledger>,
 ) -> Result<HttpResponse> {
     let user = current.user.id;
     let action = match request.body {
         ClaimRequest { code: Some(code), campaign_id: None } => {
+            throttles.voucher_codes.check(user, now.0)?;
             let asset = match VoucherCode::parse(&code) {
                 Ok(code) => db.run(move |conn| assets::by_code(conn, &code)).await?,
                 Err(_) => None,
             };
             let Some(asset) = asset else {
+                throttles.voucher_codes.count(user, now.0);
                 return Err(Refusal::AssetNotFound.into());
             };
             Action::Claim { user, asset }
