@@ -98,11 +98,13 @@ pub enum Refusal {
 }
 
 /// What is wrong with one field of a request.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct FieldError {
     /// The field's name as the request spells it.
+    #[schema(value_type = String)]
     pub field: Cow<'static, str>,
     /// What to do about it, a sentence.
+    #[schema(value_type = String)]
     pub message: Cow<'static, str>,
 }
 

@@ -15,7 +15,7 @@ use crate::ledger::verify::verify;
 use crate::repo::{self, Db};
 
 /// How a job's last run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     /// It has not run since this process started.
@@ -29,7 +29,7 @@ pub enum RunStatus {
 }
 
 /// A job's last run in this process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Run {
     /// When it ended.
     pub last_run: Option<DateTime<Utc>>,

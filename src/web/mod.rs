@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod auth;
+mod docs;
 pub mod extract;
 mod json;
 pub mod middleware;
@@ -35,6 +36,7 @@ use crate::ledger::{Clock, Ledger};
 use crate::passwords::Passwords;
 use crate::repo::doorkeeper::Doorkeeper;
 use crate::repo::{Db, sessions};
+use api::openapi::OpenApiDocument;
 use auth::Keys;
 use static_files::StaticFiles;
 
@@ -75,22 +77,37 @@ pub struct Route {
     pub access: Access,
 }
 
-/// Writes the table and, from the same lines, what puts the handlers behind it.
+/// Writes the table and, from the same lines, what puts the handlers behind it and, for a scope
+/// that has a name for it, what gathers the handlers' documentation.
 macro_rules! routes {
-    ($($scope:ident $prefix:literal { $($method:ident $path:literal $access:ident $handler:path;)* })*) => {
+    ($($scope:ident $prefix:literal $(as $documents:ident)? {
+        $($method:ident $path:literal $access:ident $($handler:ident)::+;)*
+    })*) => {
         /// Every URL of Coffer.
         pub const ROUTES: &[Route] = &[$($(
             Route { method: Method::$method, path: concat!($prefix, $path), access: Access::$access },
         )*)*];
 
         $(fn $scope(config: &mut ServiceConfig) {
-            $(config.route($path, web::route().guard(answers(Method::$method)).to($handler));)*
+            $(config.route($path, web::route().guard(answers(Method::$method)).to($($handler)::+));)*
         })*
+
+        $(documents! { $($documents)?; $($($handler)::+),* })*
+    };
+}
+
+/// Defines the documents of a scope. A handler without `utoipa::path` does not compile.
+macro_rules! documents {
+    (; $($handlers:tt)*) => {};
+    ($name:ident; $($handlers:tt)*) => {
+        #[derive(utoipa::OpenApi)]
+        #[openapi(paths($($handlers)*))]
+        struct $name;
     };
 }
 
 routes! {
-    api_routes "/api/v1" {
+    api_routes "/api/v1" as ApiDocuments {
         POST "/auth/register"  Public  api::accounts::register;
         POST "/auth/login"     Public  api::accounts::login;
         POST "/auth/refresh"   Public  api::accounts::refresh;
@@ -124,10 +141,17 @@ routes! {
         GET  "/users/{user}/balances"         User  api::wallets::balances;
         GET  "/users/{user}/balances/{code}"  User  api::wallets::balance;
     }
-    system_routes "/health" {
+    document_routes "/api" as OwnDocuments {
+        GET  "/openapi.json"   Public  api::openapi::show;
+    }
+    system_routes "/health" as SystemDocuments {
         GET  ""                Public  api::system::health;
         GET  "/live"           Public  api::system::live;
         GET  "/ready"          Public  api::system::ready;
+    }
+    docs_routes "/docs" {
+        GET  ""                Public  docs::page;
+        GET  "/{file}"         Public  docs::file;
     }
     static_routes "/static" {
         GET  "/{hash}/{path:.*}"  Public  static_files::file;
@@ -201,6 +225,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
     let throttles = Data::new(parts.throttles);
     let site = Data::new(Site { public_url: parts.public_url, started: Instant::now() });
     let files = Data::new(StaticFiles::load());
+    let document = Data::new(OpenApiDocument::load().map_err(std::io::Error::other)?);
     let (db, clock, jobs) = (Data::new(parts.db), Data::new(parts.clock), Data::new(parts.jobs));
     let doorkeeper = Data::new(parts.doorkeeper);
     let (ledger, passwords) = (Data::from(parts.ledger), Data::from(parts.passwords));
@@ -217,6 +242,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
             .app_data(clock.clone())
             .app_data(site.clone())
             .app_data(files.clone())
+            .app_data(document.clone())
             .app_data(jobs.clone())
             .app_data(PayloadConfig::new(LARGEST_BODY))
             .wrap(Compress::default())
@@ -242,7 +268,9 @@ fn routes(config: &mut ServiceConfig, keys: &Keys, https: bool) {
     let rest = || web::route().to(unrouted);
     config
         .service(web::scope("/api/v1").configure(api_routes).default_service(rest()).wrap(render()))
+        .service(web::scope("/api").configure(document_routes).default_service(rest()).wrap(render()))
         .service(web::scope("/health").configure(system_routes).default_service(rest()).wrap(render()))
+        .service(web::scope("/docs").configure(docs_routes).default_service(rest()).wrap(render()))
         .service(web::scope("/static").configure(static_routes).default_service(rest()).wrap(render()))
         .service(
             web::scope("")

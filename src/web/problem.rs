@@ -8,6 +8,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 
+use super::api::amount::Decimal;
 use crate::domain::WalletId;
 use crate::error::{Error, FieldError, Refusal};
 
@@ -17,44 +18,83 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The ways to say who one is, as a 401 names them (RFC 9110, section 11.6.1).
 const CHALLENGES: &str = r#"Bearer, Basic realm="coffer", charset="UTF-8""#;
 
-/// An error as a problem document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// An error as a problem document (RFC 9457).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(examples(json!({
+    "type": "about:blank", "title": "Title", "status": 400, "detail": "What happened and what to do.",
+    "code": "code", "request_id": "5e0a4b8c-8a1d-4f6e-9c1b-0d5f6a7b8c9d",
+})))]
 pub struct Problem {
+    /// Always `about:blank`: the code says which problem it is.
     #[serde(rename = "type")]
     kind: &'static str,
+    /// The status in words.
     title: &'static str,
+    /// The status of the response.
     status: u16,
     /// What happened and what to do, in words.
     pub detail: String,
     /// The stable name.
     pub code: &'static str,
+    /// The request's `X-Request-Id`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     request_id: Option<String>,
+    /// What is wrong with which field.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     errors: Vec<FieldError>,
     /// Of `batch_refused`: which transactions cannot be done, and why.
+    #[schema(required = false, no_recursion)]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     items: Vec<ItemProblem>,
+    /// Of `insufficient_funds`: what could be taken.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Decimal>, nullable = false)]
     available: Option<String>,
+    /// Of `wallet_exists`: the wallet that is there.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     wallet_id: Option<WalletId>,
 }
 
 /// Why one transaction of a batch cannot be done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ItemProblem {
     /// Its place, from 0.
     index: usize,
     /// The problem.
     #[serde(flatten)]
+    #[schema(no_recursion)]
     problem: Problem,
 }
 
-/// The one table: what status and which code each error has.
-pub fn kind(error: &Error) -> (StatusCode, &'static str) {
-    match error {
-        Error::Refused(refusal) => refusal_kind(refusal),
+/// Writes a match without a rest, and from the same rows the list of all that it can give.
+macro_rules! kinds {
+    (
+        $(#[$meta:meta])* $all:ident;
+        $(#[$doc:meta])* $vis:vis fn $name:ident($error:ident: $type:ty) $([$first:pat => $then:expr])? {
+            $($row:pat => ($status:expr, $code:literal),)*
+        }
+    ) => {
+        $(#[$meta])*
+        pub const $all: &[(StatusCode, &str)] = &[$(($status, $code)),*];
+
+        $(#[$doc])*
+        $vis fn $name($error: $type) -> (StatusCode, &'static str) {
+            match $error {
+                $($first => $then,)?
+                $($row => ($status, $code),)*
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Status and code of every error but the refusals.
+    ERRORS;
+    /// The one table: what status and which code each error has.
+    pub fn kind(error: &Error) [Error::Refused(refusal) => refusal_kind(refusal)] {
         Error::NotFound => (StatusCode::NOT_FOUND, "not_found"),
         Error::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
         Error::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed"),
@@ -75,13 +115,13 @@ pub fn kind(error: &Error) -> (StatusCode, &'static str) {
     }
 }
 
-fn refusal_kind(refusal: &Refusal) -> (StatusCode, &'static str) {
-    match refusal {
+kinds! {
+    /// Status and code of every refusal.
+    REFUSALS;
+    fn refusal_kind(refusal: &Refusal) {
         Refusal::AlreadyClaimed => (StatusCode::CONFLICT, "already_claimed"),
         Refusal::AssetExpired => (StatusCode::CONFLICT, "asset_expired"),
-        Refusal::AssetNotFound | Refusal::CampaignNotFound | Refusal::TransactionNotFound => {
-            (StatusCode::NOT_FOUND, "not_found")
-        }
+        Refusal::AssetNotFound | Refusal::CampaignNotFound | Refusal::TransactionNotFound => (StatusCode::NOT_FOUND, "not_found"),
         Refusal::CampaignNotRunning => (StatusCode::CONFLICT, "campaign_not_running"),
         Refusal::ClaimLimitReached => (StatusCode::CONFLICT, "claim_limit_reached"),
         Refusal::SoldOut => (StatusCode::CONFLICT, "sold_out"),

@@ -6,5 +6,6 @@ pub mod browser;
 pub mod cluster;
 pub mod histories;
 pub mod program;
+pub mod schemathesis;
 pub mod till;
 pub mod web;

@@ -15,11 +15,16 @@ use crate::web::auth::{CurrentUser, InSession, Keys, Reception, Registration, Si
 use crate::web::extract::{Client, JsonBody, Now};
 
 /// A user, as only itself and admins see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct UserBody {
+    /// The public name.
+    #[schema(examples("user_alice"))]
     id: String,
+    #[schema(required = true, examples("alice"))]
     username: Option<String>,
+    #[schema(required = true, examples("alice@example.org"))]
     email: Option<String>,
+    #[schema(required = true, examples("+4915112345678"))]
     phone_number: Option<String>,
     role: Role,
     status: UserStatus,
@@ -41,13 +46,23 @@ impl From<User> for UserBody {
 }
 
 /// The body of a registration.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterBody {
+    /// At least ten characters that are hard to guess and hold none of the names.
+    #[schema(min_length = 10, max_length = 1024, examples("three quiet walruses"))]
     password: String,
+    /// 3 to 32 letters, digits, dots, dashes or underscores. One of username, email and phone number
+    /// is needed.
+    #[schema(examples("alice"))]
     username: Option<String>,
+    #[schema(examples("alice@example.org"))]
     email: Option<String>,
+    /// With its country code.
+    #[schema(examples("+4915112345678"))]
     phone_number: Option<String>,
+    /// The public name: 3 to 64 lower-case letters, digits, dots, dashes or underscores.
+    #[schema(examples("user_alice"))]
     external_id: Option<String>,
 }
 
@@ -56,46 +71,63 @@ pub struct RegisterBody {
 #[serde(deny_unknown_fields)]
 pub struct PasswordBody {
     /// The password until now.
+    #[schema(examples("three quiet walruses"))]
     current_password: String,
-    /// The password from now on.
+    /// The password from now on, by the same rules as for a registration.
+    #[schema(min_length = 10, max_length = 1024, examples("four noisy penguins"))]
     new_password: String,
 }
 
 /// The answer to a registration.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct RegisteredBody {
     user: UserBody,
 }
 
 /// The body of a sign-in.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoginBody {
+    /// A username, an e-mail address or a phone number.
+    #[schema(examples("alice"))]
     login: String,
+    #[schema(examples("three quiet walruses"))]
     password: String,
 }
 
 /// The body of a refresh.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshBody {
     refresh_token: String,
 }
 
 /// A pair of tokens.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct TokensBody {
     access_token: String,
+    /// Good for one refresh.
     refresh_token: String,
+    #[schema(examples("Bearer"))]
     token_type: &'static str,
+    /// Seconds that the access token lives.
+    #[schema(examples(900))]
     expires_in: i64,
     user: UserBody,
 }
 
-/// `POST /api/v1/auth/register`
+/// Registers a user
+///
+/// At least one of `username`, `email` and `phone_number` is needed.
 ///
 /// # Errors
-/// As [`Reception::register`].
+/// `invalid`, `already_registered`, `rate_limited` where too many come from one address, `overloaded`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/auth/register",
+    request_body = RegisterBody,
+    responses((status = 201, description = "The new user.", body = RegisteredBody))
+)]
 pub async fn register(body: JsonBody<RegisterBody>, reception: Reception) -> Result<HttpResponse> {
     let body = body.0;
     let registration = Registration {
@@ -109,10 +141,16 @@ pub async fn register(body: JsonBody<RegisterBody>, reception: Reception) -> Res
     Ok(HttpResponse::Created().json(RegisteredBody { user: user.into() }))
 }
 
-/// `POST /api/v1/auth/login`
+/// Signs in
 ///
 /// # Errors
-/// As [`Reception::check_credentials`].
+/// `invalid_credentials`, `rate_limited` after too many wrong passwords, `overloaded`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/auth/login",
+    request_body = LoginBody,
+    responses((status = 200, description = "A pair of tokens.", body = TokensBody))
+)]
 pub async fn login(
     body: JsonBody<LoginBody>,
     reception: Reception,
@@ -128,11 +166,18 @@ pub async fn login(
     tokens(&keys, session, 0, user, now.0)
 }
 
-/// `POST /api/v1/auth/refresh`
+/// Exchanges a refresh token for a new pair
+///
+/// The old token dies. Used once more, it ends the whole session.
 ///
 /// # Errors
-/// As [`sessions::rotate_refresh`]; [`crate::error::Error::Unauthenticated`] for a token that was
-/// not issued here.
+/// `unauthenticated` for a token that was not issued here or has run out, `refresh_reused`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/auth/refresh",
+    request_body = RefreshBody,
+    responses((status = 200, description = "A new pair of tokens.", body = TokensBody))
+)]
 pub async fn refresh(body: JsonBody<RefreshBody>, now: Now, db: Data<Db>, keys: Data<Keys>) -> Result<HttpResponse> {
     let (session, generation) = keys.read_refresh_token(&body.0.refresh_token)?;
     let (user, generation) = db.run(move |conn| sessions::rotate_refresh(conn, session, generation, now.0)).await?;
@@ -149,27 +194,42 @@ fn tokens(keys: &Keys, session: SessionId, generation: i32, user: User, now: Dat
     }))
 }
 
-/// `POST /api/v1/auth/logout`
+/// Ends the session with its tokens
 ///
 /// # Errors
-/// Whoever came without a session is told `forbidden`.
+/// `forbidden` for whoever came without a session.
+#[utoipa::path(
+    post,
+    path = "/api/v1/auth/logout",
+    responses((status = 204, description = "The session has ended."))
+)]
 pub async fn logout(session: InSession, now: Now, db: Data<Db>) -> Result<HttpResponse> {
     db.run(move |conn| sessions::end(conn, session.0, now.0)).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// `GET /api/v1/me`
+/// Shows who one is
 ///
 /// # Errors
 /// None of its own.
+#[utoipa::path(get, path = "/api/v1/me", responses((status = 200, description = "The caller.", body = UserBody)))]
 pub async fn me(current: CurrentUser) -> Result<HttpResponse> {
     Ok(HttpResponse::Ok().json(UserBody::from(current.user)))
 }
 
-/// `POST /api/v1/me/password`: all other sessions end, API keys stay.
+/// Changes the password
+///
+/// All other sessions end, API keys stay. An API key cannot do this.
 ///
 /// # Errors
-/// As [`Reception::change_password`]; an API key is told `forbidden`.
+/// `invalid` for `new_password` by the rules of a registration, and for a wrong `current_password`;
+/// `rate_limited` after too many of those; `forbidden` for an API key.
+#[utoipa::path(
+    post,
+    path = "/api/v1/me/password",
+    request_body = PasswordBody,
+    responses((status = 204, description = "The password has changed."))
+)]
 pub async fn change_password(
     caller: SignedIn,
     body: JsonBody<PasswordBody>,

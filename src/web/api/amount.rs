@@ -4,6 +4,15 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::value::RawValue;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+/// Digits with up to four decimals, more than zero and at most 10^12.
+const AMOUNT: &str = concat!(
+    r"^0*([1-9][0-9]{0,11}(\.[0-9]{1,4})?|1000000000000(\.0{1,4})?",
+    r"|0\.([1-9][0-9]{0,3}|0[1-9][0-9]{0,2}|00[1-9][0-9]?|000[1-9]))$"
+);
 
 /// An amount as it stands in the request, a JSON string or a JSON number, digit by digit; whether
 /// it is one decides `Amount::parse`.
@@ -34,6 +43,26 @@ impl<'de> Deserialize<'de> for AmountInput {
         }
     }
 }
+
+impl PartialSchema for AmountInput {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(AMOUNT)).examples(["12.50"]);
+        let number = ObjectBuilder::new()
+            .schema_type(Type::Number)
+            .exclusive_minimum(Some(0))
+            .maximum(Some(1_000_000_000_000_i64));
+        let description =
+            "An exact decimal above zero, at most 10^12, with no more decimals than the asset type's scale.";
+        OneOfBuilder::new().item(text).item(number).description(Some(description)).into()
+    }
+}
+
+impl ToSchema for AmountInput {}
+
+/// An exact decimal as answers show it, with as many decimals as the asset type's scale.
+#[derive(Debug, ToSchema)]
+#[schema(pattern = r"^-?[0-9]+(\.[0-9]{1,4})?$", examples("100.00"))]
+pub struct Decimal(#[allow(dead_code, reason = "this is the look of what the domain writes as text")] String);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]

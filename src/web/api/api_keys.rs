@@ -24,16 +24,20 @@ pub struct ApiKeyBody {
     /// What revokes it.
     id: ApiKeyId,
     /// What its owner calls it.
+    #[schema(examples("nightly export"))]
     name: String,
     /// How the key begins, to know it by.
+    #[schema(examples("cof_17"))]
     prefix: String,
     /// What it may do.
     scopes: Vec<Scope>,
     /// When it was made.
     created_at: DateTime<Utc>,
-    /// When it was used last, a minute more or less.
+    /// When it was used last, a minute more or less; null where it never was.
+    #[schema(required = true)]
     last_used_at: Option<DateTime<Utc>>,
-    /// From when on it opens nothing.
+    /// From when on it opens nothing; null where it has no end of its own.
+    #[schema(required = true)]
     expires_at: Option<DateTime<Utc>>,
 }
 
@@ -66,11 +70,14 @@ pub struct NewApiKeyBody {
 #[serde(deny_unknown_fields)]
 pub struct CreateApiKeyBody {
     /// What to call it, 1 to 100 characters.
+    #[schema(min_length = 1, max_length = 100, examples("nightly export"))]
     name: String,
-    /// What it may do, at least one; `["read"]` where nobody says. Only an admin's key can have
-    /// `admin`.
+    /// What it may do, at least one; `["read"]` where nothing is said. `read` opens GET, `write` all
+    /// other methods, and `admin`, which only an admin's key can have, keeps the role.
+    #[schema(min_items = 1)]
     scopes: Option<Vec<Scope>>,
-    /// From when on it opens nothing; none: it has no end of its own.
+    /// From when on it opens nothing, later than now; without it the key has no end of its own.
+    #[schema(examples("2035-12-31T23:00:00Z"))]
     expires_at: Option<DateTime<Utc>>,
 }
 
@@ -97,10 +104,18 @@ impl CreateApiKeyBody {
     }
 }
 
-/// `GET /api/v1/me/api-keys`
+/// Lists the caller's API keys
+///
+/// Without their secrets. An API key cannot do this.
 ///
 /// # Errors
-/// [`Error::Malformed`], [`Error::InvalidCursor`]; an API key is told `forbidden`.
+/// `forbidden` for an API key.
+#[utoipa::path(
+    get,
+    path = "/api/v1/me/api-keys",
+    params(PageQuery),
+    responses((status = 200, description = "A page of API keys.", body = ListBody<ApiKeyBody>))
+)]
 pub async fn list(caller: SignedIn, query: QueryOf<PageQuery>, db: Data<Db>) -> Result<HttpResponse> {
     let request = PageRequest::new(query.0.limit, query.0.cursor.as_deref())?;
     let user = caller.0.user.id;
@@ -108,11 +123,18 @@ pub async fn list(caller: SignedIn, query: QueryOf<PageQuery>, db: Data<Db>) -> 
     Ok(HttpResponse::Ok().json(ListBody::of(page, ApiKeyBody::from)))
 }
 
-/// `POST /api/v1/me/api-keys`
+/// Makes an API key
+///
+/// The whole key is shown in this answer and never again. An API key cannot do this.
 ///
 /// # Errors
-/// [`Error::Invalid`] with what is wrong in which field; `too_many_api_keys`; an API key is told
-/// `forbidden`.
+/// `invalid`, `too_many_api_keys`; `forbidden` for an API key.
+#[utoipa::path(
+    post,
+    path = "/api/v1/me/api-keys",
+    request_body = CreateApiKeyBody,
+    responses((status = 201, description = "The key, with its secret.", body = NewApiKeyBody))
+)]
 pub async fn create(
     caller: SignedIn,
     body: JsonBody<CreateApiKeyBody>,
@@ -129,10 +151,18 @@ pub async fn create(
     Ok(HttpResponse::Created().json(NewApiKeyBody { secret: secret.key(key.id), key: key.into() }))
 }
 
-/// `DELETE /api/v1/me/api-keys/{id}`
+/// Revokes an API key
+///
+/// It opens nothing from now on. An API key cannot do this.
 ///
 /// # Errors
-/// `not_found` where the caller has no such key; an API key is told `forbidden`.
+/// `not_found` where the caller has no such key; `forbidden` for an API key.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/me/api-keys/{id}",
+    params(("id" = ApiKeyId, Path)),
+    responses((status = 204, description = "The key is gone."))
+)]
 pub async fn revoke(caller: SignedIn, id: PathOf<ApiKeyId>, db: Data<Db>) -> Result<HttpResponse> {
     let user = caller.0.user.id;
     db.run(move |conn| api_keys::revoke(conn, user, id.0)).await?;

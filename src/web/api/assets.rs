@@ -4,9 +4,10 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ListBody;
-use super::amount::AmountInput;
+use super::amount::{AmountInput, Decimal};
 use crate::domain::{Amount, AssetId, AssetKind, AssetStatus, AssetTypeCode, CampaignId, Role, TransactionId};
 use crate::error::{Error, FieldError, Result};
 use crate::repo::assets::{self, AssetFilter, AssetView, NewAssets, Viewer};
@@ -15,26 +16,35 @@ use crate::web::auth::{Admin, By, CurrentUser};
 use crate::web::extract::{JsonBody, Now, PathOf, QueryOf};
 
 /// An asset as its viewer may see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct AssetBody {
     id: AssetId,
+    /// The voucher code.
+    #[schema(examples("7KQ2MX9D4TRWA"))]
     code: String,
+    #[schema(examples("Festive Cashback"))]
     title: String,
+    #[schema(examples("Thank you for shopping with us."))]
     description: String,
     kind: AssetKind,
     asset_type: AssetTypeCode,
+    #[schema(value_type = Decimal)]
     amount: String,
     status: AssetStatus,
+    #[schema(required = true)]
     expires_at: Option<DateTime<Utc>>,
+    #[schema(required = true)]
     campaign_id: Option<CampaignId>,
     created_at: DateTime<Utc>,
+    /// Grows with every change.
     version: i64,
     /// Only for its owner and admins.
     #[serde(flatten)]
     ownership: Option<OwnershipBody>,
 }
 
-#[derive(Debug, Serialize)]
+/// Who has claimed an asset; only its owner and admins see it.
+#[derive(Debug, Serialize, ToSchema)]
 struct OwnershipBody {
     claimed_by: Option<String>,
     claimed_at: Option<DateTime<Utc>>,
@@ -72,23 +82,36 @@ impl AssetBody {
 }
 
 /// What a list of assets can be narrowed to.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct AssetsQuery {
+    /// Only those in this state.
     status: Option<AssetStatus>,
+    /// Only those given for this reason.
     kind: Option<AssetKind>,
+    /// Only those in this asset type.
     asset_type: Option<String>,
+    /// Only those of this campaign.
     campaign_id: Option<CampaignId>,
+    /// Only those with these words in their title or description.
     q: Option<String>,
+    /// How many rows.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
+    /// The `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
 /// Which page of a list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct PageQuery {
+    /// How many rows.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     pub(super) limit: Option<i64>,
+    /// The `next_cursor` of the page before.
     pub(super) cursor: Option<String>,
 }
 
@@ -100,10 +123,18 @@ pub(super) fn viewer(current: &CurrentUser) -> Viewer {
     }
 }
 
-/// `GET /api/v1/assets`
+/// Lists claimable assets
+///
+/// Users see what is available and what they own, admins see all.
 ///
 /// # Errors
-/// [`Error::Malformed`], [`Error::InvalidCursor`], `asset_type_not_found`.
+/// `asset_type_not_found`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/assets",
+    params(AssetsQuery),
+    responses((status = 200, description = "A page of assets.", body = ListBody<AssetBody>))
+)]
 pub async fn list(current: CurrentUser, query: QueryOf<AssetsQuery>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
     let query = query.0;
     let request = PageRequest::new(query.limit, query.cursor.as_deref())?;
@@ -119,10 +150,16 @@ pub async fn list(current: CurrentUser, query: QueryOf<AssetsQuery>, now: Now, d
     Ok(HttpResponse::Ok().json(ListBody::of(page, |view| AssetBody::new(view, viewer))))
 }
 
-/// `GET /api/v1/assets/{id}`
+/// Shows a claimable asset
 ///
 /// # Errors
 /// `not_found` where there is none that the caller may know of.
+#[utoipa::path(
+    get,
+    path = "/api/v1/assets/{id}",
+    params(("id" = AssetId, Path)),
+    responses((status = 200, description = "The asset.", body = AssetBody))
+)]
 pub async fn show(current: CurrentUser, id: PathOf<AssetId>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
     let viewer = viewer(&current);
     let view = db.run(move |conn| assets::one(conn, viewer, id.0, now.0)).await?;
@@ -130,17 +167,27 @@ pub async fn show(current: CurrentUser, id: PathOf<AssetId>, now: Now, db: Data<
 }
 
 /// The body of a creation.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewAssetsBody {
+    /// One line.
+    #[schema(min_length = 1, max_length = 200, examples("Festive Cashback"))]
     title: String,
     #[serde(default)]
+    #[schema(max_length = 2_000, examples("Thank you for shopping with us."))]
     description: String,
+    #[schema(value_type = AssetKind)]
     kind: String,
+    #[schema(value_type = AssetTypeCode)]
     asset_type: String,
     amount: AmountInput,
+    /// Later than now.
+    #[schema(examples("2035-12-31T23:00:00Z"))]
     expires_at: Option<DateTime<Utc>>,
+    #[schema(examples(json!(null)))]
     campaign_id: Option<CampaignId>,
+    /// How many assets of this kind; one where nothing is said.
+    #[schema(minimum = 1, maximum = 10_000)]
     quantity: Option<i64>,
 }
 
@@ -164,10 +211,16 @@ impl NewAssetsBody {
     }
 }
 
-/// `POST /api/v1/admin/assets`
+/// Creates claimable assets, all or none
 ///
 /// # Errors
-/// [`Error::Invalid`], `invalid_amount`, `asset_type_not_found`.
+/// `invalid`, `invalid_amount`, `asset_type_not_found`, `already_created`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/admin/assets",
+    request_body = NewAssetsBody,
+    responses((status = 201, description = "The new assets.", body = CreatedBody))
+)]
 pub async fn create(_: Admin, by: By, now: Now, body: JsonBody<NewAssetsBody>, db: Data<Db>) -> Result<HttpResponse> {
     let new = body.0.parse()?;
     let created = db.run(move |conn| assets::create(conn, &by.0, &new, now.0)).await?;
@@ -175,7 +228,7 @@ pub async fn create(_: Admin, by: By, now: Now, body: JsonBody<NewAssetsBody>, d
     Ok(HttpResponse::Created().json(CreatedBody { data }))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct CreatedBody {
     data: Vec<AssetBody>,
 }

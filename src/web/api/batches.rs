@@ -60,11 +60,22 @@ pub struct ItemBody {
     problem: Option<Problem>,
 }
 
-/// `POST /api/v1/transactions/batch`
+/// Posts many transactions
+///
+/// In one database transaction and in their order. Of an atomic batch all are posted, or none; of an
+/// independent one each has its own outcome.
 ///
 /// # Errors
-/// [`Error::Invalid`] where there are too many or too few; [`Error::BatchRefused`] where one of an
-/// atomic batch cannot be; those of [`Ledger::submit_together`].
+/// `invalid`, `batch_refused`, `idempotency_key_reused`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/transactions/batch",
+    request_body = BatchRequest,
+    responses(
+        (status = 201, description = "All of an atomic batch.", body = BatchBody),
+        (status = 200, description = "Of each of an independent batch what became of it.", body = BatchBody),
+    )
+)]
 pub async fn post(
     admin: Admin,
     request: Keyed<BatchRequest>,
@@ -79,7 +90,7 @@ pub async fn post(
         .collect();
     let people = People::find(&db, &caller, drafts.iter().flatten().flat_map(|(draft, _)| draft.names())).await?;
     let commands = drafts.into_iter().map(|draft| draft.and_then(|(draft, key)| draft.command(&people, key)));
-    let outcomes = submit(&ledger, commands.collect(), atomic).await?;
+    let outcomes = submit(&ledger, commands.collect(), atomic, request.idempotency.is_some()).await?;
 
     let replayed = outcomes.iter().all(|outcome| outcome.as_ref().is_ok_and(Outcome::is_replayed));
     let data = outcomes.into_iter().enumerate().map(|(index, outcome)| match outcome {
@@ -136,8 +147,13 @@ fn read(
 /// Submits what can be submitted, and says of each what became of it.
 ///
 /// # Errors
-/// [`Error::BatchRefused`]; those of [`Ledger::submit_together`].
-async fn submit(ledger: &Ledger, commands: Vec<Result<Command>>, atomic: bool) -> Result<Vec<Result<Outcome>>> {
+/// [`Error::BatchRefused`]; [`Refusal::IdempotencyKeyReused`] for the one key of all; those of [`Ledger::submit_together`].
+async fn submit(
+    ledger: &Ledger,
+    commands: Vec<Result<Command>>,
+    atomic: bool,
+    one_key: bool,
+) -> Result<Vec<Result<Outcome>>> {
     if atomic && commands.iter().any(Result::is_err) {
         let refused = commands.into_iter().enumerate().filter_map(|(index, command)| Some((index, command.err()?)));
         return Err(Error::BatchRefused(refused.collect()));
@@ -146,7 +162,14 @@ async fn submit(ledger: &Ledger, commands: Vec<Result<Command>>, atomic: bool) -
     if sound.is_empty() {
         return Ok(commands.into_iter().filter_map(Result::err).map(Err).collect());
     }
+    let is_reused = |refusal: Option<&Refusal>| one_key && refusal == Some(&Refusal::IdempotencyKeyReused);
     match ledger.submit_together(sound, atomic).await? {
+        Outcomes::Each(outcomes) if outcomes.iter().any(|outcome| is_reused(outcome.as_ref().err())) => {
+            Err(Refusal::IdempotencyKeyReused.into())
+        }
+        Outcomes::NoneOf(refused) if refused.iter().any(|(_, refusal)| is_reused(Some(refusal))) => {
+            Err(Refusal::IdempotencyKeyReused.into())
+        }
         Outcomes::Each(outcomes) => {
             let mut outcomes = outcomes.into_iter();
             let mut next = || outcomes.next().unwrap_or(Err(Refusal::TransactionNotFound)).map_err(Error::from);

@@ -4,9 +4,11 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ListBody;
-use super::amount::AmountInput;
+use super::amount::{AmountInput, Decimal};
+use super::assets::PageQuery;
 use crate::domain::{Amount, AssetKind, AssetTypeCode, CampaignId, CampaignStatus};
 use crate::error::{Error, FieldError, Result};
 use crate::repo::campaigns::{self, CampaignView, NewCampaign};
@@ -15,14 +17,17 @@ use crate::web::auth::{Admin, By, CurrentUser};
 use crate::web::extract::{JsonBody, Now, PathOf, QueryOf};
 
 /// A campaign, and where its assets are at this moment.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct CampaignBody {
     id: CampaignId,
+    #[schema(examples("Festive Cashback"))]
     title: String,
+    #[schema(examples("Thank you for shopping with us."))]
     description: String,
     kind: AssetKind,
     asset_type: AssetTypeCode,
-    /// What the owner of each asset gets, with as many decimals as the asset type's scale.
+    /// What the owner of each asset gets.
+    #[schema(value_type = Decimal)]
     amount: String,
     status: CampaignStatus,
     /// From when on its assets can be claimed; null where that was from the beginning.
@@ -67,52 +72,49 @@ impl From<CampaignView> for CampaignBody {
     }
 }
 
-/// Which page of the campaigns.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct CampaignsQuery {
-    /// How many rows the page has at most, 1 to 200; 50 where nobody says.
-    #[param(minimum = 1, maximum = 200)]
-    limit: Option<i64>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
-/// `GET /api/v1/campaigns`
+/// Lists campaigns
+///
+/// Users see those that have begun, admins see all.
 ///
 /// # Errors
-/// [`Error::Malformed`], [`Error::InvalidCursor`].
-pub async fn list(
-    current: CurrentUser,
-    query: QueryOf<CampaignsQuery>,
-    now: Now,
-    db: Data<Db>,
-) -> Result<HttpResponse> {
+/// `invalid_cursor`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/campaigns",
+    params(PageQuery),
+    responses((status = 200, description = "A page of campaigns.", body = ListBody<CampaignBody>))
+)]
+pub async fn list(current: CurrentUser, query: QueryOf<PageQuery>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
     let request = PageRequest::new(query.0.limit, query.0.cursor.as_deref())?;
     let page = db.run(move |conn| campaigns::page(conn, &current.user, &request, now.0)).await?;
     Ok(HttpResponse::Ok().json(ListBody::of(page, CampaignBody::from)))
 }
 
-/// `GET /api/v1/campaigns/{id}`
+/// Shows a campaign
 ///
 /// # Errors
-/// [`Error::NotFound`] where there is none that the caller may know of.
+/// `not_found` where there is none that the caller may know of.
+#[utoipa::path(
+    get,
+    path = "/api/v1/campaigns/{id}",
+    params(("id" = CampaignId, Path)),
+    responses((status = 200, description = "The campaign.", body = CampaignBody))
+)]
 pub async fn show(current: CurrentUser, id: PathOf<CampaignId>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
     let view = db.run(move |conn| campaigns::one(conn, &current.user, id.0, now.0)).await?;
     Ok(HttpResponse::Ok().json(CampaignBody::from(view)))
 }
 
 /// The body of a creation.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewCampaignBody {
     /// What the campaign and its assets are called.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, examples("Festive Cashback"))]
     title: String,
     /// What it is for.
     #[serde(default)]
-    #[schema(max_length = 2000)]
+    #[schema(max_length = 2_000, examples("Thank you for shopping with us."))]
     description: String,
     /// Why its assets are given: signup, referral or promotional.
     #[schema(value_type = AssetKind)]
@@ -121,16 +123,17 @@ pub struct NewCampaignBody {
     #[schema(value_type = AssetTypeCode)]
     asset_type: String,
     /// What the owner of each asset gets.
-    #[schema(value_type = String)]
     amount: AmountInput,
     /// How many assets.
-    #[schema(minimum = 1, maximum = 10_000)]
+    #[schema(minimum = 1, maximum = 10_000, examples(100))]
     quantity: i64,
-    /// From when on they can be claimed; at once where there is none.
+    /// From when on they can be claimed; at once where nothing is said.
+    #[schema(examples("2035-12-01T00:00:00Z"))]
     starts_at: Option<DateTime<Utc>>,
-    /// From when on they can no longer be claimed.
+    /// From when on they can no longer be claimed, later than now and than `starts_at`.
+    #[schema(examples("2035-12-31T23:00:00Z"))]
     ends_at: Option<DateTime<Utc>>,
-    /// How many one user may claim; one where nobody says.
+    /// How many one user may claim; one where nothing is said.
     #[schema(minimum = 1, maximum = 10_000)]
     per_user_limit: Option<i64>,
 }
@@ -169,10 +172,16 @@ impl NewCampaignBody {
     }
 }
 
-/// `POST /api/v1/admin/campaigns`
+/// Creates a campaign with its assets, all or none
 ///
 /// # Errors
-/// [`Error::Invalid`], `invalid_amount`, `asset_type_not_found`.
+/// `invalid`, `invalid_amount`, `asset_type_not_found`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/admin/campaigns",
+    request_body = NewCampaignBody,
+    responses((status = 201, description = "The new campaign.", body = CampaignBody))
+)]
 pub async fn create(_: Admin, by: By, now: Now, body: JsonBody<NewCampaignBody>, db: Data<Db>) -> Result<HttpResponse> {
     let new = body.0.parse(now.0)?;
     let view = db.run(move |conn| campaigns::create(conn, &by.0, &new, now.0)).await?;

@@ -4,8 +4,10 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ListBody;
+use super::amount::Decimal;
 use super::assets::{AssetBody, PageQuery};
 use super::keyed::{Keyed, REPLAYED};
 use crate::domain::posting::{Action, Command};
@@ -19,45 +21,65 @@ use crate::web::auth::CurrentUser;
 use crate::web::extract::{Now, PathOf, QueryOf};
 
 /// A claim as its owner sees it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct ClaimBody {
     asset_id: AssetId,
+    #[schema(examples("user_alice"))]
     user_id: String,
+    #[schema(value_type = Decimal)]
     amount: String,
     asset_type: AssetTypeCode,
     claimed_at: DateTime<Utc>,
     transaction_id: TransactionId,
     /// Only in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     asset: Option<AssetBody>,
 }
 
 /// The answer to a claim.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct ClaimedBody {
     claim: ClaimBody,
+    /// Of the caller, afterwards.
+    #[schema(value_type = Decimal)]
     balance: String,
 }
 
 /// The body of a claim: nothing, or an object with the idempotency key alone.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoFields {}
 
 /// The body of a claim by voucher code or campaign: one of the two.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClaimRequest {
     /// The voucher code of an asset; case, blanks and dashes do not matter.
+    #[schema(examples("7KQ2M-X9D4T-RWA"))]
     code: Option<String>,
     /// The campaign to take any available asset of.
+    #[schema(examples(json!(null)))]
     campaign_id: Option<CampaignId>,
 }
 
-/// `POST /api/v1/assets/{id}/claim`
+/// Claims an asset
+///
+/// Exactly one caller gets it. The winner asking again gets its own claim once more.
 ///
 /// # Errors
-/// The refusals of a claim; those of [`Ledger::submit`].
+/// `not_found`, `already_claimed`, `asset_expired`, `campaign_not_running`, `claim_limit_reached`,
+/// `wallet_frozen`, `balance_limit`, `idempotency_key_reused`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/assets/{id}/claim",
+    params(("id" = AssetId, Path)),
+    request_body = Option<NoFields>,
+    responses(
+        (status = 201, description = "The caller's from now on.", body = ClaimedBody),
+        (status = 200, description = "The caller had claimed it before.", body = ClaimedBody),
+    )
+)]
 pub async fn claim(
     current: CurrentUser,
     id: PathOf<AssetId>,
@@ -70,11 +92,23 @@ pub async fn claim(
     answer(&ledger.submit(command).await?, current.user.external_id)
 }
 
-/// `POST /api/v1/claims`
+/// Claims by voucher code, or any asset of a campaign
+///
+/// Give either `code` or `campaign_id`.
 ///
 /// # Errors
-/// The refusals of a claim; [`Error::Invalid`] where neither or both of code and campaign are given;
-/// [`Error::RateLimited`] for whoever guesses codes; those of [`Ledger::submit`].
+/// `not_found`, `already_claimed`, `asset_expired`, `campaign_not_running`, `claim_limit_reached`,
+/// `sold_out`, `wallet_frozen`, `balance_limit`, `idempotency_key_reused`; `invalid` where neither
+/// or both of code and campaign are given; `rate_limited` for whoever guesses codes.
+#[utoipa::path(
+    post,
+    path = "/api/v1/claims",
+    request_body = ClaimRequest,
+    responses(
+        (status = 201, description = "The caller's from now on.", body = ClaimedBody),
+        (status = 200, description = "The caller had claimed it before.", body = ClaimedBody),
+    )
+)]
 pub async fn redeem(
     current: CurrentUser,
     request: Keyed<ClaimRequest>,
@@ -137,10 +171,16 @@ fn claimed(transaction: &Transaction, user_id: String, balance: &Balance) -> Res
     })
 }
 
-/// `GET /api/v1/claims`
+/// Lists the caller's claims with their assets
 ///
 /// # Errors
-/// [`Error::Malformed`], [`Error::InvalidCursor`].
+/// None of its own.
+#[utoipa::path(
+    get,
+    path = "/api/v1/claims",
+    params(PageQuery),
+    responses((status = 200, description = "A page of claims.", body = ListBody<ClaimBody>))
+)]
 pub async fn list(current: CurrentUser, query: QueryOf<PageQuery>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
     let request = PageRequest::new(query.0.limit, query.0.cursor.as_deref())?;
     let user = current.user.id;

@@ -4,7 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::amount::Decimal;
 use super::assets::viewer;
 use super::{ListBody, range};
 use crate::domain::{AssetId, TransactionId, TransactionType, WalletId};
@@ -15,30 +17,32 @@ use crate::web::auth::CurrentUser;
 use crate::web::extract::{PathOf, QueryOf};
 
 /// What one transaction did to the wallet.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct HistoryRowBody {
     /// The transaction.
-    #[schema(value_type = uuid::Uuid)]
     transaction_id: TransactionId,
     /// Why value moved.
     #[serde(rename = "type")]
-    #[schema(value_type = String, example = "spend")]
     transaction_type: TransactionType,
     /// What the wallet gained, or gave where negative.
-    #[schema(example = "-12.50")]
+    #[schema(value_type = Decimal, examples("-12.50"))]
     amount: String,
     /// What it held before.
+    #[schema(value_type = Decimal)]
     balance_before: String,
     /// What it held after.
+    #[schema(value_type = Decimal, examples("87.50"))]
     balance_after: String,
     /// The wallet's version after this: 1, 2, 3 … without gaps.
     version: i64,
-    /// The other user; none where the other side is the treasury.
+    /// The other user; null where the other side is the treasury.
+    #[schema(required = true, examples("user_bob"))]
     counterparty: Option<String>,
     /// What it was for.
+    #[schema(examples("Thank you"))]
     description: String,
-    /// The asset, if this is its claim.
-    #[schema(value_type = Option<i64>)]
+    /// The asset, if this is its claim; else null.
+    #[schema(required = true, examples(json!(null)))]
     asset_id: Option<AssetId>,
     /// When.
     created_at: DateTime<Utc>,
@@ -63,19 +67,19 @@ impl HistoryRowBody {
 
 /// What the wallet held at both ends of the range, and what came and went between:
 /// `opening_balance` + `credit` - `debit` = `closing_balance`.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct TotalsBody {
     /// All that came.
-    #[schema(example = "100.00")]
+    #[schema(value_type = Decimal, examples("100.00"))]
     credit: String,
     /// All that went.
-    #[schema(example = "12.50")]
+    #[schema(value_type = Decimal, examples("12.50"))]
     debit: String,
     /// What was there before the range.
-    #[schema(example = "0.00")]
+    #[schema(value_type = Decimal, examples("0.00"))]
     opening_balance: String,
     /// What was there at its end.
-    #[schema(example = "87.50")]
+    #[schema(value_type = Decimal, examples("87.50"))]
     closing_balance: String,
 }
 
@@ -91,11 +95,12 @@ impl TotalsBody {
 }
 
 /// A page of a wallet's history.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct HistoryBody {
     /// The rows.
     data: Vec<HistoryRowBody>,
-    /// Where the next page starts; null on the last.
+    /// What `cursor` takes for the next page; null on the last.
+    #[schema(required = true)]
     next_cursor: Option<String>,
     /// The totals of the whole range of dates, on every page; a `type` does not narrow them.
     totals: TotalsBody,
@@ -114,20 +119,19 @@ pub struct HistoryQuery {
     end_date: Option<String>,
     /// The rows of this reason. The totals are those of the whole range all the same.
     #[serde(rename = "type")]
-    #[param(value_type = Option<String>, example = "spend")]
     transaction_type: Option<TransactionType>,
-    /// `desc`, the newest first, where nothing is said; or `asc`.
+    /// `desc`, the newest first, or `asc`.
     #[serde(default)]
-    #[param(value_type = Option<String>, example = "asc")]
     order: OrderInput,
-    /// How many rows a page has, 1 to 200.
+    /// How many rows.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
 /// The order of rows.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum OrderInput {
     #[default]
@@ -135,10 +139,19 @@ enum OrderInput {
     Asc,
 }
 
-/// `GET /api/v1/wallets/{id}/transactions`
+/// Shows a wallet's history
+///
+/// Each row has the balances before and after it, and each page has the totals of the whole range.
 ///
 /// # Errors
-/// `not_found`, `invalid_cursor`; [`range::period`]'s.
+/// `not_found` where there is no wallet that the caller may know of; `invalid` where `start_date` or
+/// `end_date` is no time, or the end is before the start.
+#[utoipa::path(
+    get,
+    path = "/api/v1/wallets/{id}/transactions",
+    params(("id" = WalletId, Path), HistoryQuery),
+    responses((status = 200, description = "A page of rows, and the totals.", body = HistoryBody))
+)]
 pub async fn show(
     current: CurrentUser,
     id: PathOf<WalletId>,

@@ -10,6 +10,7 @@ pub mod claims;
 pub mod history;
 mod keyed;
 pub mod movements;
+pub mod openapi;
 mod range;
 pub mod sessions;
 pub mod system;
@@ -20,10 +21,12 @@ use serde::Serialize;
 
 use crate::repo::Page;
 
-/// A page of a list.
-#[derive(Debug, Serialize)]
+/// A page of a list, newest first.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct ListBody<T> {
     data: Vec<T>,
+    /// What `cursor` takes for the next page; null on the last.
+    #[schema(required = true)]
     next_cursor: Option<String>,
 }
 

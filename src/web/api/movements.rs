@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::amount::AmountInput;
+use super::amount::{AmountInput, Decimal};
 use super::assets::viewer;
 use super::keyed::{Keyed, REPLAYED};
 use super::transactions::{MovementBody, TransactionBody};
@@ -80,6 +80,7 @@ pub struct PostedBody {
     #[serde(flatten)]
     transaction: TransactionBody,
     /// What `user` held after it.
+    #[schema(value_type = Decimal)]
     balance: String,
 }
 
@@ -91,14 +92,28 @@ pub struct DryRunBody {
     #[serde(flatten)]
     movement: MovementBody,
     /// What `user` would hold after it.
+    #[schema(value_type = Decimal)]
     balance: String,
 }
 
-/// `POST /api/v1/transactions`
+/// Posts a transaction, or tells what it would do
+///
+/// Users spend and transfer what is theirs; admins may do everything for any user.
 ///
 /// # Errors
-/// [`Error::Forbidden`] for whoever may not do this; [`Error::Invalid`]; the refusals; those of
-/// [`Ledger::submit`].
+/// `forbidden`, `invalid`, `invalid_amount`, `asset_type_not_found`, `user_not_found`,
+/// `insufficient_funds`, `wallet_frozen`, `asset_type_not_transferable`, `self_transfer`,
+/// `balance_limit`, `idempotency_key_reused`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/transactions",
+    params(DryRunQuery),
+    request_body = MovementRequest,
+    responses(
+        (status = 201, description = "The transaction, and what its user holds now.", body = PostedBody),
+        (status = 200, description = "What a dry run would have posted.", body = DryRunBody),
+    )
+)]
 pub async fn post(
     current: CurrentUser,
     query: QueryOf<DryRunQuery>,
@@ -122,11 +137,20 @@ pub async fn post(
     Ok(created(&outcome).json(posted(outcome, &people.names, viewer)?))
 }
 
-/// `POST /api/v1/transactions/{id}/reverse`
+/// Takes a transaction back
+///
+/// By a new transaction of the same amount, the other way round.
 ///
 /// # Errors
-/// [`Error::Invalid`]; `not_found`, `already_reversed`, `insufficient_funds`; those of
-/// [`Ledger::submit`].
+/// `invalid`, `not_found`, `already_reversed`, `insufficient_funds`, `balance_limit`,
+/// `idempotency_key_reused`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/transactions/{id}/reverse",
+    params(("id" = TransactionId, Path)),
+    request_body = ReversalRequest,
+    responses((status = 201, description = "The reversal.", body = PostedBody))
+)]
 pub async fn reverse(
     admin: Admin,
     id: PathOf<TransactionId>,

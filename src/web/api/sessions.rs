@@ -23,8 +23,10 @@ pub struct SessionBody {
     /// Whether it is a browser's or a script's.
     kind: SessionKind,
     /// The program, as it named itself (its `User-Agent`).
+    #[schema(examples("curl/8.5.0"))]
     device: String,
     /// Where the sign-in came from.
+    #[schema(examples("203.0.113.7"))]
     ip_address: String,
     /// When it was opened.
     created_at: DateTime<Utc>,
@@ -51,11 +53,18 @@ impl SessionBody {
     }
 }
 
-/// `GET /api/v1/me/sessions`
+/// Lists where the caller is signed in
+///
+/// An API key cannot do this.
 ///
 /// # Errors
-/// [`crate::error::Error::Malformed`], [`crate::error::Error::InvalidCursor`]; an API key is told
-/// `forbidden`.
+/// `forbidden` for an API key.
+#[utoipa::path(
+    get,
+    path = "/api/v1/me/sessions",
+    params(PageQuery),
+    responses((status = 200, description = "A page of sessions.", body = ListBody<SessionBody>))
+)]
 pub async fn list(caller: SignedIn, query: QueryOf<PageQuery>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
     let request = PageRequest::new(query.0.limit, query.0.cursor.as_deref())?;
     let (user, proof) = (caller.0.user.id, caller.0.proof);
@@ -63,10 +72,18 @@ pub async fn list(caller: SignedIn, query: QueryOf<PageQuery>, now: Now, db: Dat
     Ok(HttpResponse::Ok().json(ListBody::of(page, |session| SessionBody::new(session, proof))))
 }
 
-/// `DELETE /api/v1/me/sessions/{id}`
+/// Ends a session of the caller
+///
+/// Its tokens or its cookie open nothing from now on. An API key cannot do this.
 ///
 /// # Errors
-/// `not_found` where the caller has no such living session; an API key is told `forbidden`.
+/// `not_found` where the caller has no such living session; `forbidden` for an API key.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/me/sessions/{id}",
+    params(("id" = SessionId, Path)),
+    responses((status = 204, description = "The session has ended."))
+)]
 pub async fn end(caller: SignedIn, id: PathOf<SessionId>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
     let user = caller.0.user.id;
     db.run(move |conn| sessions::end_own(conn, user, id.0, now.0)).await?;

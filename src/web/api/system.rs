@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
 use crate::jobs::{Run, RunStatus, Runs};
@@ -15,21 +16,27 @@ use crate::web::Site;
 /// How long the database may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct StatusBody {
+    #[schema(examples("ok"))]
     status: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct DatabaseBody {
+    #[schema(examples("ok"))]
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     latency_ms: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct HealthBody {
+    /// `ok`, `degraded` or `down`.
+    #[schema(examples("ok"))]
     status: &'static str,
+    #[schema(examples("0.1.0"))]
     version: &'static str,
     uptime_seconds: u64,
     database: DatabaseBody,
@@ -37,21 +44,31 @@ struct HealthBody {
     jobs: BTreeMap<&'static str, Run>,
 }
 
-/// `GET /health/live`
+/// Says that the process runs
+#[utoipa::path(get, path = "/health/live", responses((status = 200, description = "It does.", body = StatusBody)))]
 pub async fn live() -> HttpResponse {
     HttpResponse::Ok().json(StatusBody { status: "ok" })
 }
 
-/// `GET /health/ready`
+/// Says whether requests can be served
 ///
 /// # Errors
-/// [`Error::DatabaseUnavailable`] where the database does not answer.
+/// `database_unavailable` where the database does not answer.
+#[utoipa::path(get, path = "/health/ready", responses((status = 200, description = "They can.", body = StatusBody)))]
 pub async fn ready(db: Data<Db>) -> Result<HttpResponse> {
     ask(&db).await?;
     Ok(HttpResponse::Ok().json(StatusBody { status: "ok" }))
 }
 
-/// `GET /health`
+/// Says how the parts are doing
+#[utoipa::path(
+    get,
+    path = "/health",
+    responses(
+        (status = 200, description = "Well enough to serve.", body = HealthBody),
+        (status = 503, description = "The database does not answer.", body = HealthBody),
+    )
+)]
 pub async fn health(db: Data<Db>, site: Data<Site>, jobs: Data<Runs>) -> HttpResponse {
     let latency = ask(&db).await;
     let jobs = jobs.all();

@@ -4,7 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::amount::Decimal;
 use super::assets::viewer;
 use super::{ListBody, range};
 use crate::domain::{
@@ -18,7 +20,7 @@ use crate::web::auth::CurrentUser;
 use crate::web::extract::{PathOf, QueryOf};
 
 /// A transaction as its viewer may see it.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct TransactionBody {
     /// A UUIDv7.
     id: TransactionId,
@@ -27,35 +29,37 @@ pub struct TransactionBody {
 }
 
 /// What a transaction moves, or would move.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct MovementBody {
     /// Why value moved.
     #[serde(rename = "type")]
-    #[schema(value_type = String, example = "transfer")]
     transaction_type: TransactionType,
     /// Whom it is about; of a transfer and its reversal the user who sent.
+    #[schema(examples("user_alice"))]
     user: String,
-    /// The other user; none where the other side is the treasury.
+    /// The other user; null where the other side is the treasury.
+    #[schema(required = true, examples("user_bob"))]
     counterparty: Option<String>,
     /// The unit.
-    #[schema(value_type = String, example = "GOLD")]
     asset_type: AssetTypeCode,
     /// How much moved.
-    #[schema(example = "12.50")]
+    #[schema(value_type = Decimal, examples("12.50"))]
     amount: String,
     /// What it was for.
+    #[schema(examples("Thank you"))]
     description: String,
     /// What the request attached, an object.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Object, examples(json!({"order": "4711"})))]
     metadata: serde_json::Value,
-    /// The asset, if this is its claim.
-    #[schema(value_type = Option<i64>)]
+    /// The asset, if this is its claim; else null.
+    #[schema(required = true, examples(json!(null)))]
     asset_id: Option<AssetId>,
-    /// The transaction that this one takes back.
-    #[schema(value_type = Option<uuid::Uuid>)]
+    /// The transaction that this one takes back; null where it takes none back.
+    #[schema(required = true, examples(json!(null)))]
     reverses: Option<TransactionId>,
     /// Why an admin did this; only for admins, and only where a reason was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, examples("Booked twice"))]
     reason: Option<String>,
     /// When it was posted.
     created_at: DateTime<Utc>,
@@ -64,17 +68,19 @@ pub struct MovementBody {
 }
 
 /// One line of a transaction.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct EntryBody {
-    /// The wallet; none in a dry run of what would open it.
-    #[schema(value_type = Option<i64>)]
+    /// The wallet; null in a dry run of what would open it.
+    #[schema(required = true)]
     wallet_id: Option<WalletId>,
     /// What it gained, or gave where negative.
-    #[schema(example = "-12.50")]
+    #[schema(value_type = Decimal, examples("-12.50"))]
     amount: String,
     /// What it held before; null where the wallet is not the viewer's.
+    #[schema(required = true, value_type = Option<Decimal>)]
     balance_before: Option<String>,
     /// What it holds after; null where the wallet is not the viewer's.
+    #[schema(required = true, value_type = Option<Decimal>, examples("87.50"))]
     balance_after: Option<String>,
 }
 
@@ -132,7 +138,6 @@ pub struct TransactionsQuery {
     user: Option<String>,
     /// Those for this reason.
     #[serde(rename = "type")]
-    #[param(value_type = Option<String>, example = "transfer")]
     transaction_type: Option<TransactionType>,
     /// Those of this unit.
     #[param(example = "GOLD")]
@@ -143,16 +148,26 @@ pub struct TransactionsQuery {
     /// The last instant, or the last day in UTC.
     #[param(example = "2024-01-31T23:59:59Z")]
     end_date: Option<String>,
-    /// How many rows a page has, 1 to 200.
+    /// How many rows.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
-/// `GET /api/v1/transactions`
+/// Lists transactions
+///
+/// Users see those of their own wallets, admins see all.
 ///
 /// # Errors
-/// [`range::period`]'s, [`users::meant_by`]'s, `asset_type_not_found`, `invalid_cursor`.
+/// `user_not_found`, also where the caller may not know of the user, `asset_type_not_found`;
+/// `invalid` where `start_date` or `end_date` is no time, or the end is before the start.
+#[utoipa::path(
+    get,
+    path = "/api/v1/transactions",
+    params(TransactionsQuery),
+    responses((status = 200, description = "A page of transactions.", body = ListBody<TransactionBody>))
+)]
 pub async fn list(current: CurrentUser, query: QueryOf<TransactionsQuery>, db: Data<Db>) -> Result<HttpResponse> {
     let query = query.0;
     let viewer = viewer(&current);
@@ -176,10 +191,16 @@ pub async fn list(current: CurrentUser, query: QueryOf<TransactionsQuery>, db: D
     Ok(HttpResponse::Ok().json(ListBody::of(page, |view| TransactionBody::new(view, viewer))))
 }
 
-/// `GET /api/v1/transactions/{id}`
+/// Shows a transaction
 ///
 /// # Errors
 /// `not_found` where there is none that the caller may know of.
+#[utoipa::path(
+    get,
+    path = "/api/v1/transactions/{id}",
+    params(("id" = TransactionId, Path)),
+    responses((status = 200, description = "The transaction.", body = TransactionBody))
+)]
 pub async fn show(current: CurrentUser, id: PathOf<TransactionId>, db: Data<Db>) -> Result<HttpResponse> {
     let viewer = viewer(&current);
     let view = db.run(move |conn| transactions::one(conn, viewer, id.0)).await?;

@@ -4,8 +4,10 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ListBody;
+use super::amount::Decimal;
 use super::assets::viewer;
 use crate::domain::{AssetType, AssetTypeCode, Role, User, WalletId};
 use crate::error::Result;
@@ -14,12 +16,18 @@ use crate::repo::{Db, PageRequest, users};
 use crate::web::auth::CurrentUser;
 use crate::web::extract::{JsonBody, Now, PathOf, QueryOf};
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct AssetTypeBody {
     code: AssetTypeCode,
+    #[schema(examples("Gold Coins"))]
     name: String,
+    /// How many decimals its amounts have.
+    #[schema(minimum = 0, maximum = 4, examples(2))]
     scale: u8,
+    /// What a wallet must keep.
+    #[schema(value_type = Decimal)]
     minimum_balance: String,
+    /// Whether users can give it to each other.
     transferable: bool,
 }
 
@@ -35,12 +43,17 @@ impl From<AssetType> for AssetTypeBody {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct BalanceBody {
+    #[schema(examples("user_alice"))]
     user: String,
     asset_type: AssetTypeCode,
+    /// That of the asset type.
+    #[schema(examples("Gold Coins"))]
     name: String,
+    #[schema(value_type = Decimal)]
     balance: String,
+    #[schema(value_type = Decimal)]
     minimum_balance: String,
 }
 
@@ -57,19 +70,30 @@ impl BalanceBody {
     }
 }
 
-/// `GET /api/v1/asset-types`
+/// Lists the asset types
 ///
 /// # Errors
 /// Those of the database.
+#[utoipa::path(
+    get,
+    path = "/api/v1/asset-types",
+    responses((status = 200, description = "All of them.", body = ListBody<AssetTypeBody>))
+)]
 pub async fn asset_types(db: Data<Db>) -> Result<HttpResponse> {
     let types = db.run(wallets::asset_types).await?;
     Ok(HttpResponse::Ok().json(ListBody::whole(types.into_iter().map(AssetTypeBody::from).collect())))
 }
 
-/// `GET /api/v1/users/{user}/balances`
+/// Lists what a user holds
 ///
 /// # Errors
-/// As [`users::meant_by`].
+/// `user_not_found`, also where the caller may not know of the user.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users/{user}/balances",
+    params(("user" = String, Path)),
+    responses((status = 200, description = "One balance per asset type.", body = ListBody<BalanceBody>))
+)]
 pub async fn balances(current: CurrentUser, name: PathOf<String>, db: Data<Db>) -> Result<HttpResponse> {
     let (user, holdings) = db
         .run(move |conn| {
@@ -82,10 +106,16 @@ pub async fn balances(current: CurrentUser, name: PathOf<String>, db: Data<Db>) 
     Ok(HttpResponse::Ok().json(ListBody::whole(data)))
 }
 
-/// `GET /api/v1/users/{user}/balances/{code}`
+/// Shows what a user holds in one asset type
 ///
 /// # Errors
-/// As [`users::meant_by`] and [`wallets::holding`].
+/// `user_not_found`, also where the caller may not know of the user, `asset_type_not_found`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/users/{user}/balances/{code}",
+    params(("user" = String, Path), ("code" = AssetTypeCode, Path)),
+    responses((status = 200, description = "The balance, zero where there is no wallet.", body = BalanceBody))
+)]
 pub async fn balance(current: CurrentUser, path: PathOf<(String, String)>, db: Data<Db>) -> Result<HttpResponse> {
     let (name, code) = path.0;
     let (user, holding) = db
@@ -99,21 +129,20 @@ pub async fn balance(current: CurrentUser, path: PathOf<(String, String)>, db: D
 }
 
 /// A wallet.
-#[derive(Debug, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct WalletBody {
     /// The wallet's number.
-    #[schema(value_type = i64)]
     id: WalletId,
     /// The owner; `treasury` for the system's own, which only admins see.
+    #[schema(examples("user_alice"))]
     user: String,
     /// The unit.
-    #[schema(value_type = String, example = "GOLD")]
     asset_type: AssetTypeCode,
     /// What it holds.
-    #[schema(example = "100.00")]
+    #[schema(value_type = Decimal)]
     balance: String,
     /// The least that it may hold after a debit.
-    #[schema(example = "0.00")]
+    #[schema(value_type = Decimal, examples("0.00"))]
     minimum_balance: String,
     /// The number of its entries.
     version: i64,
@@ -137,20 +166,30 @@ impl From<WalletView> for WalletBody {
 }
 
 /// The wallet to be opened.
-#[derive(Debug, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewWalletBody {
     /// The owner: the caller where nobody is named. Only admins may name another.
+    #[schema(examples("user_alice"))]
     user: Option<String>,
     /// The unit.
-    #[schema(example = "GOLD")]
+    #[schema(value_type = AssetTypeCode)]
     asset_type: String,
 }
 
-/// `POST /api/v1/wallets`
+/// Opens a wallet
+///
+/// The first credit opens one, too.
 ///
 /// # Errors
-/// As [`users::meant_by`] and [`wallets::open`].
+/// `user_not_found`, also where the caller may not know of the user, `asset_type_not_found`,
+/// `wallet_exists`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/wallets",
+    request_body = NewWalletBody,
+    responses((status = 201, description = "The new wallet, which is empty.", body = WalletBody))
+)]
 pub async fn open(current: CurrentUser, body: JsonBody<NewWalletBody>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
     let wallet = db
         .run(move |conn| {
@@ -171,16 +210,25 @@ pub struct WalletsQuery {
     /// Those of this unit.
     #[param(example = "GOLD")]
     asset_type: Option<String>,
-    /// How many rows a page has, 1 to 200.
+    /// How many rows.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<i64>,
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
 }
 
-/// `GET /api/v1/wallets`
+/// Lists wallets
+///
+/// Users see their own, admins see all.
 ///
 /// # Errors
-/// [`users::meant_by`]'s, `asset_type_not_found`, `invalid_cursor`.
+/// `user_not_found`, also where the caller may not know of the user, `asset_type_not_found`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/wallets",
+    params(WalletsQuery),
+    responses((status = 200, description = "A page of wallets.", body = ListBody<WalletBody>))
+)]
 pub async fn list(current: CurrentUser, query: QueryOf<WalletsQuery>, db: Data<Db>) -> Result<HttpResponse> {
     let query = query.0;
     let request = PageRequest::new(query.limit, query.cursor.as_deref())?;
@@ -198,10 +246,16 @@ pub async fn list(current: CurrentUser, query: QueryOf<WalletsQuery>, db: Data<D
     Ok(HttpResponse::Ok().json(ListBody::of(page, WalletBody::from)))
 }
 
-/// `GET /api/v1/wallets/{id}`
+/// Shows a wallet
 ///
 /// # Errors
 /// `not_found` where there is none that the caller may know of.
+#[utoipa::path(
+    get,
+    path = "/api/v1/wallets/{id}",
+    params(("id" = WalletId, Path)),
+    responses((status = 200, description = "The wallet.", body = WalletBody))
+)]
 pub async fn show(current: CurrentUser, id: PathOf<WalletId>, db: Data<Db>) -> Result<HttpResponse> {
     let viewer = viewer(&current);
     let wallet = db.run(move |conn| wallets::one(conn, viewer, id.0)).await?;
