@@ -136,6 +136,9 @@ pub enum Error {
     /// The request can be read, but fields of it have values that cannot be.
     #[error("Some fields need another value.")]
     Invalid(Vec<FieldError>),
+    /// Some of a batch of which all were to happen or none, by their places, cannot happen.
+    #[error("Nothing was done, since {} of the transactions cannot be done.", .0.len())]
+    BatchRefused(Vec<(usize, Error)>),
     /// The request's body is larger than this route takes.
     #[error("The request is larger than allowed.")]
     TooLarge,

@@ -128,6 +128,9 @@ routes! {
         GET  "/campaigns"          User    api::campaigns::list;
         GET  "/campaigns/{id}"     User    api::campaigns::show;
         POST "/admin/campaigns"    Admin   api::campaigns::create;
+        POST "/transactions"                User  api::movements::post;
+        POST "/transactions/batch"          Admin api::batches::post;
+        POST "/transactions/{id}/reverse"   Admin api::movements::reverse;
         GET  "/asset-types"        Public  api::wallets::asset_types;
         POST "/wallets"            User    api::wallets::open;
         GET  "/wallets"            User    api::wallets::list;

@@ -44,6 +44,10 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     errors: Vec<FieldError>,
+    /// Of `batch_refused`: which transactions cannot be done, and why.
+    #[schema(required = false, no_recursion)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    items: Vec<ItemProblem>,
     /// Of `insufficient_funds`: what could be taken.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Decimal>, nullable = false)]
@@ -52,6 +56,17 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     wallet_id: Option<WalletId>,
+}
+
+/// Why one transaction of a batch cannot be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct ItemProblem {
+    /// Its place, from 0.
+    index: usize,
+    /// The problem.
+    #[serde(flatten)]
+    #[schema(no_recursion)]
+    problem: Problem,
 }
 
 /// Writes a match without a rest, and from the same rows the list of all that it can give.
@@ -85,6 +100,7 @@ kinds! {
         Error::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed"),
         Error::InvalidCursor => (StatusCode::BAD_REQUEST, "invalid_cursor"),
         Error::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
+        Error::BatchRefused(_) => (StatusCode::CONFLICT, "batch_refused"),
         Error::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
         Error::TooSlow => (StatusCode::REQUEST_TIMEOUT, "too_slow"),
         Error::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
@@ -156,6 +172,13 @@ impl Problem {
                 Error::Refused(Refusal::InvalidAmount(message)) => {
                     vec![FieldError::new("amount", message.clone())]
                 }
+                _ => Vec::new(),
+            },
+            items: match error {
+                Error::BatchRefused(items) => items
+                    .iter()
+                    .map(|(index, error)| ItemProblem { index: *index, problem: Self::new(error, None) })
+                    .collect(),
                 _ => Vec::new(),
             },
             available: match error {

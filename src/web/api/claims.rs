@@ -12,6 +12,7 @@ use super::assets::{AssetBody, PageQuery};
 use super::keyed::{Keyed, REPLAYED};
 use crate::domain::posting::{Action, Command};
 use crate::domain::{AssetId, AssetTypeCode, Balance, CampaignId, Transaction, TransactionId, VoucherCode};
+use crate::ephemeral::Throttles;
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::ledger::{Ledger, Outcome};
 use crate::repo::assets::{self, AssetView, Viewer};
@@ -98,7 +99,7 @@ pub async fn claim(
 /// # Errors
 /// `not_found`, `already_claimed`, `asset_expired`, `campaign_not_running`, `claim_limit_reached`,
 /// `sold_out`, `wallet_frozen`, `balance_limit`, `idempotency_key_reused`; `invalid` where neither
-/// or both of code and campaign are given.
+/// or both of code and campaign are given; `rate_limited` for whoever guesses codes.
 #[utoipa::path(
     post,
     path = "/api/v1/claims",
@@ -111,17 +112,21 @@ pub async fn claim(
 pub async fn redeem(
     current: CurrentUser,
     request: Keyed<ClaimRequest>,
+    now: Now,
     db: Data<Db>,
+    throttles: Data<Throttles>,
     ledger: Data<Ledger>,
 ) -> Result<HttpResponse> {
     let user = current.user.id;
     let action = match request.body {
         ClaimRequest { code: Some(code), campaign_id: None } => {
+            throttles.voucher_codes.check(user, now.0)?;
             let asset = match VoucherCode::parse(&code) {
                 Ok(code) => db.run(move |conn| assets::by_code(conn, &code)).await?,
                 Err(_) => None,
             };
             let Some(asset) = asset else {
+                throttles.voucher_codes.count(user, now.0);
                 return Err(Refusal::AssetNotFound.into());
             };
             Action::Claim { user, asset }

@@ -1,0 +1,395 @@
+//! Moving value: one transaction, a look at what it would do, and its reversal.
+
+use std::collections::HashMap;
+
+use actix_web::web::Data;
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::amount::{AmountInput, Decimal};
+use super::assets::viewer;
+use super::keyed::{Keyed, REPLAYED};
+use super::transactions::{MovementBody, TransactionBody};
+use crate::domain::posting::{Action, Command, Direction, Idempotency, Movement};
+use crate::domain::{
+    Amount, AssetTypeCode, Balance, ExternalId, Owner, Role, Transaction, TransactionId, TransactionType, User, UserId,
+};
+use crate::error::{Error, FieldError, Refusal, Result};
+use crate::ledger::{self, Ledger, Outcome};
+use crate::repo::assets::Viewer;
+use crate::repo::transactions::{self, TransactionView};
+use crate::repo::{Db, users};
+use crate::web::auth::{Admin, CurrentUser};
+use crate::web::extract::{Now, PathOf, QueryOf};
+
+/// The longest description and the longest reason, in characters.
+const LONGEST_TEXT: usize = 500;
+
+/// The most that a request may attach, in bytes of JSON.
+const LARGEST_METADATA: usize = 4 * 1024;
+
+/// A movement to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MovementRequest {
+    /// `top_up`, `bonus`, `spend`, `transfer` or `adjustment`; only admins create value.
+    #[serde(rename = "type")]
+    transaction_type: String,
+    /// Whose wallet it is about; the caller's where nothing is said. Only admins name others.
+    user: Option<String>,
+    /// The unit.
+    asset_type: String,
+    /// How much.
+    amount: AmountInput,
+    /// What it is for, at most 500 characters.
+    description: Option<String>,
+    /// What to attach, at most 4 KiB of JSON.
+    metadata: Option<Map<String, Value>>,
+    /// Of a transfer: who gets it.
+    receiver: Option<String>,
+    /// Of an adjustment: `credit` or `debit`, seen from the user.
+    direction: Option<String>,
+    /// Of an adjustment: why, 1 to 500 characters.
+    reason: Option<String>,
+    /// Of a spend or a transfer: what must be left, where that is more than the asset type asks for.
+    minimum_balance: Option<AmountInput>,
+}
+
+/// Whether to look only.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct DryRunQuery {
+    /// Whether only to tell what would happen.
+    dry_run: Option<bool>,
+}
+
+/// The body of a reversal.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReversalRequest {
+    /// Why, 1 to 500 characters.
+    reason: String,
+}
+
+/// A transaction that has been posted.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PostedBody {
+    #[serde(flatten)]
+    transaction: TransactionBody,
+    /// What `user` held after it.
+    #[schema(value_type = Decimal)]
+    balance: String,
+}
+
+/// A transaction that would be posted.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DryRunBody {
+    /// Always true.
+    dry_run: bool,
+    #[serde(flatten)]
+    movement: MovementBody,
+    /// What `user` would hold after it.
+    #[schema(value_type = Decimal)]
+    balance: String,
+}
+
+/// Posts a transaction, or tells what it would do
+///
+/// Users spend and transfer what is theirs; admins may do everything for any user.
+///
+/// # Errors
+/// `forbidden`, `invalid`, `invalid_amount`, `asset_type_not_found`, `user_not_found`,
+/// `insufficient_funds`, `wallet_frozen`, `asset_type_not_transferable`, `self_transfer`,
+/// `balance_limit`, `idempotency_key_reused`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/transactions",
+    params(DryRunQuery),
+    request_body = MovementRequest,
+    responses(
+        (status = 201, description = "The transaction, and what its user holds now.", body = PostedBody),
+        (status = 200, description = "What a dry run would have posted.", body = DryRunBody),
+    )
+)]
+pub async fn post(
+    current: CurrentUser,
+    query: QueryOf<DryRunQuery>,
+    request: Keyed<MovementRequest>,
+    now: Now,
+    db: Data<Db>,
+    ledger: Data<Ledger>,
+) -> Result<HttpResponse> {
+    let viewer = viewer(&current);
+    let draft = Draft::parse(request.body, &current.user)?;
+    let people = People::find(&db, &current.user, draft.names()).await?;
+    let command = draft.command(&people, request.idempotency)?;
+    if query.0.dry_run == Some(true) {
+        let preview = db.run(move |conn| ledger::preview(conn, now.0, &command)).await?;
+        let balance = balance(&preview);
+        let view = TransactionView::named(preview, &people.names)?;
+        let movement = MovementBody::new(view, viewer);
+        return Ok(HttpResponse::Ok().json(DryRunBody { dry_run: true, movement, balance }));
+    }
+    let outcome = ledger.submit(command).await?;
+    Ok(created(&outcome).json(posted(outcome, &people.names, viewer)?))
+}
+
+/// Takes a transaction back
+///
+/// By a new transaction of the same amount, the other way round.
+///
+/// # Errors
+/// `invalid`, `not_found`, `already_reversed`, `insufficient_funds`, `balance_limit`,
+/// `idempotency_key_reused`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/transactions/{id}/reverse",
+    params(("id" = TransactionId, Path)),
+    request_body = ReversalRequest,
+    responses((status = 201, description = "The reversal.", body = PostedBody))
+)]
+pub async fn reverse(
+    admin: Admin,
+    id: PathOf<TransactionId>,
+    request: Keyed<ReversalRequest>,
+    db: Data<Db>,
+    ledger: Data<Ledger>,
+) -> Result<HttpResponse> {
+    let caller = admin.0.user;
+    let reason = reason(Some(request.body.reason)).map_err(|error| Error::Invalid(vec![error]))?;
+    let original = db.run(move |conn| transactions::one(conn, Viewer::Admin, id.0)).await?;
+    let names = names_in(&original);
+    let command = Command {
+        idempotency: request.idempotency,
+        description: format!("Reversal: {}", original.transaction.description).trim_end_matches(": ").to_owned(),
+        reason: Some(reason),
+        ..Command::new(caller.id, Action::Reversal { reverses: id.0 })
+    };
+    let outcome = ledger.submit(command).await?;
+    Ok(created(&outcome).json(posted(outcome, &names, Viewer::Admin)?))
+}
+
+/// 201, first answer or not.
+fn created(outcome: &Outcome) -> HttpResponseBuilder {
+    let mut response = HttpResponse::Created();
+    if outcome.is_replayed() {
+        response.insert_header(REPLAYED);
+    }
+    response
+}
+
+/// What a command led to, as the API tells it.
+pub(super) fn posted(outcome: Outcome, names: &HashMap<UserId, String>, viewer: Viewer) -> Result<PostedBody> {
+    let transaction = match outcome {
+        Outcome::Posted(transaction) | Outcome::Replayed(transaction) | Outcome::Again { transaction, .. } => {
+            transaction
+        }
+    };
+    let balance = balance(&transaction);
+    Ok(PostedBody { transaction: TransactionBody::new(TransactionView::named(transaction, names)?, viewer), balance })
+}
+
+/// What the user whom a transaction is about holds after it.
+fn balance(transaction: &Transaction) -> String {
+    transaction.sides().0.balance_after.at_scale(transaction.scale.0)
+}
+
+fn names_in(view: &TransactionView) -> HashMap<UserId, String> {
+    let (about, other) = view.transaction.sides();
+    let name = |owner: Owner, name: Option<&String>| match owner {
+        Owner::User(user) => Some((user, name?.clone())),
+        Owner::Treasury => None,
+    };
+    [name(about.owner, Some(&view.user)), name(other.owner, view.counterparty.as_ref())].into_iter().flatten().collect()
+}
+
+/// The users that movements are about, by name and by row.
+pub(super) struct People {
+    caller: UserId,
+    ids: HashMap<String, UserId>,
+    pub(super) names: HashMap<UserId, String>,
+}
+
+impl People {
+    /// Looks up whoever is named and is not the caller.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(super) async fn find(db: &Db, caller: &User, names: impl Iterator<Item = &str>) -> Result<Self> {
+        let mut ids = HashMap::from([("me".to_owned(), caller.id), (caller.external_id.clone(), caller.id)]);
+        let mut wanted: Vec<String> = names
+            .filter(|name| !ids.contains_key(*name) && ExternalId::parse(name).is_ok())
+            .map(str::to_owned)
+            .collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        if !wanted.is_empty() {
+            ids.extend(db.run(move |conn| users::ids_of(conn, &wanted)).await?);
+        }
+        let named = ids.iter().filter(|(name, _)| *name != "me").map(|(name, id)| (*id, name.clone()));
+        Ok(Self { caller: caller.id, names: named.collect(), ids })
+    }
+
+    fn id(&self, name: &str) -> std::result::Result<UserId, Refusal> {
+        self.ids.get(name).copied().ok_or(Refusal::UserNotFound)
+    }
+}
+
+/// A movement that can be read and that the caller may ask for; its users are still names.
+pub(super) struct Draft {
+    user: String,
+    receiver: Option<String>,
+    asset_type: AssetTypeCode,
+    amount: Amount,
+    floor: Option<Balance>,
+    kind: Kind,
+    description: String,
+    metadata: Option<Value>,
+    reason: Option<String>,
+}
+
+/// The movements that can be asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    TopUp,
+    Bonus,
+    Spend,
+    Transfer,
+    Adjustment(Direction),
+}
+
+impl Draft {
+    /// Reads a movement.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] where the caller is not an admin and would create value, or names another
+    /// user; [`Error::Invalid`] with every field that needs another value; `invalid_amount`;
+    /// `asset_type_not_found`.
+    pub(super) fn parse(request: MovementRequest, caller: &User) -> Result<Self> {
+        let user = request.user.unwrap_or_else(|| "me".to_owned());
+        let mut errors = Vec::new();
+        let kind = kind(&request.transaction_type, request.direction.as_deref(), &mut errors);
+        let gives = matches!(kind, Some(Kind::Spend | Kind::Transfer) | None);
+        let is_own = user == "me" || user == caller.external_id;
+        if caller.role != Role::Admin && !(gives && is_own) {
+            return Err(Error::Forbidden);
+        }
+        let mut check = |field: &'static str, fits: bool, message: &'static str| {
+            if !fits && kind.is_some() {
+                errors.push(FieldError::new(field, message));
+            }
+        };
+        let is_transfer = kind == Some(Kind::Transfer);
+        check("receiver", !is_transfer || request.receiver.is_some(), "Name who gets it.");
+        check("receiver", is_transfer || request.receiver.is_none(), "Only a transfer has a receiver.");
+        let is_adjustment = matches!(kind, Some(Kind::Adjustment(_)));
+        check("reason", is_adjustment || request.reason.is_none(), "Only an adjustment has a reason.");
+        let leaves = request.minimum_balance.is_some();
+        check("minimum_balance", gives || !leaves, "Only a spend or a transfer leaves something.");
+        let mut keep = |error: FieldError| errors.push(error);
+        let reason = if is_adjustment { reason(request.reason).map_err(&mut keep).ok() } else { None };
+        let description = text_of(request.description).map_err(&mut keep).ok();
+        let metadata = attached(request.metadata).map_err(&mut keep).ok();
+        let floor = request.minimum_balance.map(|least| Balance::parse_floor(least.as_str())).transpose();
+        let floor = floor.map_err(|refusal| keep(FieldError::new("minimum_balance", refusal.to_string()))).ok();
+        let amount = Amount::parse(request.amount.as_str());
+        match (kind, amount, description, metadata, floor) {
+            (Some(kind), Ok(amount), Some(description), Some(metadata), Some(floor)) if errors.is_empty() => Ok(Self {
+                user,
+                receiver: request.receiver,
+                asset_type: AssetTypeCode::parse(&request.asset_type)?,
+                amount,
+                floor,
+                kind,
+                description,
+                metadata,
+                reason,
+            }),
+            (_, Err(refusal), ..) if errors.is_empty() => Err(refusal.into()),
+            (_, amount, ..) => {
+                errors.extend(amount.err().map(|refusal| FieldError::new("amount", refusal.to_string())));
+                Err(Error::Invalid(errors))
+            }
+        }
+    }
+
+    /// Whom it names.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.user.as_str()).chain(self.receiver.as_deref())
+    }
+
+    /// The command, asked for by the caller.
+    ///
+    /// # Errors
+    /// [`Refusal::UserNotFound`].
+    pub(super) fn command(self, people: &People, idempotency: Option<Idempotency>) -> Result<Command> {
+        let Self { asset_type, amount, floor, .. } = self;
+        let movement = Movement { user: people.id(&self.user)?, asset_type, amount };
+        let action = match self.kind {
+            Kind::TopUp => Action::TopUp(movement),
+            Kind::Bonus => Action::Bonus(movement),
+            Kind::Spend => Action::Spend { movement, floor },
+            Kind::Transfer => {
+                let receiver = people.id(self.receiver.as_deref().unwrap_or_default())?;
+                Action::Transfer { movement, receiver, floor }
+            }
+            Kind::Adjustment(direction) => Action::Adjustment { movement, direction },
+        };
+        Ok(Command {
+            idempotency,
+            description: self.description,
+            metadata: self.metadata,
+            reason: self.reason,
+            ..Command::new(people.caller, action)
+        })
+    }
+}
+
+fn kind(transaction_type: &str, direction: Option<&str>, errors: &mut Vec<FieldError>) -> Option<Kind> {
+    let kind = match transaction_type.parse() {
+        Ok(TransactionType::TopUp) => Kind::TopUp,
+        Ok(TransactionType::Bonus) => Kind::Bonus,
+        Ok(TransactionType::Spend) => Kind::Spend,
+        Ok(TransactionType::Transfer) => Kind::Transfer,
+        Ok(TransactionType::Adjustment) => Kind::Adjustment(Direction::Credit),
+        Ok(TransactionType::Claim | TransactionType::Reversal) | Err(_) => {
+            errors.push(FieldError::new("type", "Choose top_up, bonus, spend, transfer or adjustment."));
+            return None;
+        }
+    };
+    match (kind, direction.map(str::parse)) {
+        (Kind::Adjustment(_), Some(Ok(direction))) => return Some(Kind::Adjustment(direction)),
+        (Kind::Adjustment(_), _) => errors.push(FieldError::new("direction", "Choose credit or debit.")),
+        (_, Some(_)) => errors.push(FieldError::new("direction", "Only an adjustment has a direction.")),
+        (_, None) => {}
+    }
+    Some(kind)
+}
+
+fn text_of(description: Option<String>) -> std::result::Result<String, FieldError> {
+    let description = description.unwrap_or_default();
+    if description.chars().count() > LONGEST_TEXT {
+        return Err(FieldError::new("description", "Use at most 500 characters."));
+    }
+    Ok(description)
+}
+
+fn attached(metadata: Option<Map<String, Value>>) -> std::result::Result<Option<Value>, FieldError> {
+    let metadata = metadata.map(Value::Object);
+    if metadata.as_ref().is_some_and(|metadata| metadata.to_string().len() > LARGEST_METADATA) {
+        return Err(FieldError::new("metadata", "Attach at most 4 KiB of JSON."));
+    }
+    Ok(metadata)
+}
+
+fn reason(given: Option<String>) -> std::result::Result<String, FieldError> {
+    let given = given.unwrap_or_default();
+    let reason = given.trim();
+    if reason.is_empty() || reason.chars().count() > LONGEST_TEXT {
+        return Err(FieldError::new("reason", "Say why, in 1 to 500 characters."));
+    }
+    Ok(reason.to_owned())
+}
