@@ -74,7 +74,7 @@ impl From<CampaignView> for CampaignBody {
 
 /// Lists campaigns
 ///
-/// Users see those that have begun, admins see all.
+/// Users see those that are running and those that they have claimed from, admins see all.
 ///
 /// # Errors
 /// `invalid_cursor`.
