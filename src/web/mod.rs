@@ -145,6 +145,7 @@ routes! {
         GET  "/wallets"            User    api::wallets::list;
         GET  "/wallets/{id}"       User    api::wallets::show;
         GET  "/wallets/{id}/transactions"     User  api::history::show;
+        GET  "/wallets/{id}/statement"        User  api::statement::show;
         GET  "/transactions"       User    api::transactions::list;
         GET  "/transactions/{id}"  User    api::transactions::show;
         GET  "/users/{user}/balances"         User  api::wallets::balances;
