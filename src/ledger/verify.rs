@@ -141,8 +141,9 @@ const PROMISES: &[(&str, &str)] = &[
                  or rd.user_id is distinct from tc.user_id or rc.user_id is distinct from td.user_id)",
     ),
     (
-        "Every idempotency key names a transaction",
-        "select count(*) from idempotency_keys k left join transactions t on t.id = k.transaction_id where t.id is null",
+        "Every answer under an idempotency key names a transaction",
+        "select count(*) from idempotency_keys k left join transactions t on t.id = k.transaction_id
+         where k.transaction_id is not null and t.id is null",
     ),
 ];
 

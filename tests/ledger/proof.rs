@@ -15,7 +15,7 @@ const NOT_NEGATIVE: &str = "No user's wallet is below zero";
 const ONE_CLAIM: &str = "Every claimed asset has one claim, and a transaction of the same amount to the same owner";
 const CLAIM_EXISTS: &str = "Every transaction of a claim belongs to a claim";
 const REVERSAL: &str = "Every reversal takes back an earlier transaction of the same amount between the same owners";
-const KEY: &str = "Every idempotency key names a transaction";
+const KEY: &str = "Every answer under an idempotency key names a transaction";
 
 /// Alice claims 10 GOLD (asset 1), gets 20 PTS, spends 5 of them, gives Bob 3, who tops up 5, and
 /// gets the 5 back.
