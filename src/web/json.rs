@@ -2,9 +2,12 @@
 //! digit by digit.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
+use bigdecimal::BigDecimal;
 use serde::de::value::MapDeserializer;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::error::{Error, FieldError, Result};
@@ -16,6 +19,10 @@ const DEEPEST: usize = 32;
 /// bits can need, and nothing that a few characters blow up to thousands of digits in the database.
 const LONGEST_NUMBER: usize = 400;
 const LARGEST_EXPONENT: u32 = 400;
+
+/// How the fields begin by which serde_json tells itself of numbers and raw values. It would take an
+/// object with such a field for one of them when it is read back.
+const RESERVED: &str = "$serde_json::private::";
 
 /// The fields of a JSON object, each there once.
 #[derive(Debug, Default)]
@@ -95,6 +102,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
                     if fields.contains_key(&name) {
                         return Err(A::Error::custom(format!("the field {name:?} is there twice")));
                     }
+                    if name.starts_with(RESERVED) {
+                        return Err(A::Error::custom(format!("no field can be called {name:?}")));
+                    }
                     fields.insert(name, value);
                 }
                 Ok(Object(fields))
@@ -135,13 +145,28 @@ fn canonical(field: &str, json: &str, depth: usize) -> Result<String> {
     }
 }
 
+/// The value as the database gives it back, number by number, so that it looks the same in every
+/// answer: without exponents, and nothing is less than zero by its sign alone.
+pub(super) fn kept(value: Value) -> Value {
+    match value {
+        Value::Number(number) => {
+            let decimal = BigDecimal::from_str(&number.to_string());
+            let plain = decimal.map(|value| value.with_scale(value.fractional_digit_count().max(0)).to_plain_string());
+            Value::Number(plain.ok().and_then(|plain| plain.parse().ok()).unwrap_or(number))
+        }
+        Value::Array(items) => items.into_iter().map(kept).collect(),
+        Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, kept(value))).collect(),
+        value => value,
+    }
+}
+
 /// A text between quotes, unless it holds the one character that PostgreSQL cannot keep.
 fn quoted(field: &str, text: &str) -> Result<String> {
     if text.contains('\0') {
         let field = field.replace('\0', "\u{fffd}");
         return Err(Error::Invalid(vec![FieldError::new(field, "Leave out the character U+0000.")]));
     }
-    Ok(serde_json::Value::from(text).to_string())
+    Ok(Value::from(text).to_string())
 }
 
 fn is_beyond_bounds(number: &str) -> bool {
@@ -186,6 +211,8 @@ mod tests {
             r#"{"a":1,"\u0061":2}"#,
             r#"{"a":{"b":1,"b":2}}"#,
             r#"{"a":[{"b":1,"b":2}]}"#,
+            r#"{"$serde_json::private::Number":"1"}"#,
+            r#"{"a":[{"$serde_json::private::RawValue":"1"}]}"#,
             r#"{"a":"\ud800"}"#,
             r#"{"a":["\udc00\ud800"]}"#,
             r#"{"a":01}"#,
@@ -215,6 +242,25 @@ mod tests {
         }
         for json in [r#"{"a":[1.7976931348623157e308, 5E-324, -0]}"#, r#"{"a":"\ud83d\ude00"}"#, "{}"] {
             assert!(Fields::read(json.as_bytes()).is_ok(), "{json}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_kept_digit_by_digit_but_without_exponents() {
+        for (written, plain) in [
+            ("1.50", "1.50"),
+            ("1e2", "100"),
+            ("1.50E+1", "15.0"),
+            ("12e-3", "0.012"),
+            ("-1.0E-2", "-0.010"),
+            ("-0", "0"),
+            ("-0.00", "0.00"),
+            ("0e5", "0"),
+            ("0e-5", "0.00000"),
+            ("123456789012345678901234567890.10", "123456789012345678901234567890.10"),
+        ] {
+            let value: Value = serde_json::from_str(&format!(r#"{{"a":[{written}],"b":"{written}"}}"#)).unwrap();
+            assert_eq!(kept(value).to_string(), format!(r#"{{"a":[{plain}],"b":"{written}"}}"#));
         }
     }
 }

@@ -23,11 +23,12 @@ use crate::repo::transactions::{self, TransactionView};
 use crate::repo::{Db, users};
 use crate::web::auth::{Admin, CurrentUser};
 use crate::web::extract::{Now, PathOf, QueryOf};
+use crate::web::json::kept;
 
 /// The longest description and the longest reason, in characters.
 const LONGEST_TEXT: usize = 500;
 
-/// The most that a request may attach, in bytes of JSON.
+/// The most that a request may attach, in bytes of JSON as it is kept.
 const LARGEST_METADATA: usize = 4 * 1024;
 
 /// A movement to be made.
@@ -390,7 +391,7 @@ fn text_of(description: Option<String>) -> std::result::Result<String, FieldErro
 }
 
 fn attached(metadata: Option<Map<String, Value>>) -> std::result::Result<Option<Value>, FieldError> {
-    let metadata = metadata.map(Value::Object);
+    let metadata = metadata.map(|metadata| kept(Value::Object(metadata)));
     if metadata.as_ref().is_some_and(|metadata| metadata.to_string().len() > LARGEST_METADATA) {
         return Err(FieldError::new("metadata", "Attach at most 4 KiB of JSON."));
     }
