@@ -1,6 +1,7 @@
 //! What the tests share.
 
 pub mod api;
+pub mod bank;
 pub mod books;
 pub mod browser;
 pub mod cluster;
