@@ -5,6 +5,9 @@
 
 mod support;
 
+#[path = "claims/redeeming.rs"]
+mod redeeming;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};

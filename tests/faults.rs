@@ -5,6 +5,9 @@
 
 mod support;
 
+#[path = "faults/batches.rs"]
+mod batches;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -6,8 +6,16 @@ mod support;
 
 #[path = "ledger/batches.rs"]
 mod batches;
+#[path = "ledger/campaigns.rs"]
+mod campaigns;
 #[path = "ledger/faults.rs"]
 mod faults;
+#[path = "ledger/groups.rs"]
+mod groups;
+#[path = "ledger/lost_groups.rs"]
+mod lost_groups;
+#[path = "ledger/preview.rs"]
+mod preview;
 #[path = "ledger/proof.rs"]
 mod proof;
 #[path = "ledger/proxy.rs"]

@@ -137,6 +137,44 @@ async fn a_claim_that_fails_is_told_kindly() {
 }
 
 #[actix_web::test]
+async fn a_credit_whose_campaign_does_not_run_has_no_button_and_its_claim_is_refused_kindly() {
+    let web = start();
+    let alice = signed_in(&web, "alice", Role::User).await;
+    let assets = issue(&web, "Autumn", 3, None);
+    issue(&web, "Any day", 1, None);
+    let in_campaign = format!(
+        "insert into campaigns (title, kind, asset_type, amount) values ('Autumn', 'promotional', 'CASH', 1000);
+         update assets set campaign_id = (select max(id) from campaigns) where title = 'Autumn';
+         update assets set expires_at = now() + interval '1 hour' where id = {}",
+        assets[1]
+    );
+    let run = |sql: &str| web.db.run_here(|conn| Ok(conn.batch_execute(sql)?)).unwrap();
+    run(&in_campaign);
+    let forms = "form[action$='/claim']";
+    for (state, shown) in [
+        ("paused = true", 1),
+        ("paused = false, starts_at = now() + interval '1 hour'", 1),
+        ("starts_at = null, ends_at = now() - interval '1 minute'", 1),
+        ("ends_at = null", 4),
+    ] {
+        run(&format!("update campaigns set {state}"));
+        assert_eq!(attributes(&page(&web, &alice, "/credits").await, forms, "action").len(), shown, "{state}");
+        let on_wallet = attributes(&page(&web, &alice, "/wallet").await, forms, "action").len();
+        assert_eq!(on_wallet, shown.min(3), "{state}");
+        if shown == 1 {
+            let words = flash(&web, &alice, claim(&web, &alice, assets[0], "").await).await;
+            let expected =
+                "The campaign of this credit is not running now. One similar credit is still free. Show them";
+            assert_eq!(words, expected, "{state}");
+        }
+    }
+    let words = flash(&web, &alice, claim(&web, &alice, assets[0], "").await).await;
+    assert!(words.starts_with("You claimed “Autumn”"), "{words}");
+    let words = flash(&web, &alice, claim(&web, &alice, assets[1], "").await).await;
+    assert!(words.starts_with("You have as many credits of this campaign as one user may have."), "{words}");
+}
+
+#[actix_web::test]
 async fn a_claim_leads_back_to_pages_of_ours_only() {
     let web = start();
     let alice = signed_in(&web, "alice", Role::User).await;

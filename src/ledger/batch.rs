@@ -19,7 +19,7 @@ use diesel::result::Error as DieselError;
 use self::lock::{Locks, open_book};
 use self::write::{WalletIds, write};
 use super::{Outcome, Outcomes};
-use crate::domain::posting::{Answer, Book, Command, Decision, EntryLine, Posting, decide};
+use crate::domain::posting::{Action, Answer, Book, Command, Decision, EntryLine, Posting, decide};
 use crate::domain::{Balance, Entry, Lane, Transaction, TransactionId};
 use crate::error::{Error, Refusal};
 use crate::repo;
@@ -40,6 +40,12 @@ impl From<DieselError> for Failure {
         use diesel::result::DatabaseErrorKind::{SerializationFailure, UniqueViolation};
         match error {
             DieselError::DatabaseError(UniqueViolation | SerializationFailure, _) => Self::Conflict,
+            // The limit of a campaign has been lowered since it was read.
+            DieselError::DatabaseError(_, ref information)
+                if information.constraint_name() == Some("claims_of_asset") =>
+            {
+                Self::Conflict
+            }
             // Diesel does not tell SQLSTATE 40P01; no two batches deadlock, but SQL from elsewhere may.
             DieselError::DatabaseError(_, ref information) if information.message().contains("deadlock detected") => {
                 Self::Conflict
@@ -153,20 +159,25 @@ fn decide_and_write(
 fn judge(book: &mut Book, group: &Group<'_>) -> Result<Verdict, Failure> {
     let before = (group.atomic && group.commands.len() > 1).then(|| book.clone());
     let decisions: Vec<_> = group.commands.iter().map(|command| decide(book, command)).collect();
-    let contended = book.campaigns.values().any(|campaign| campaign.contended);
-    if contended && decisions.iter().any(|decision| matches!(decision, Err(Refusal::SoldOut))) {
+    let contended = |command: &Command| match command.action {
+        Action::ClaimAny { campaign, .. } => book.campaigns.get(&campaign).is_some_and(|offer| offer.contended),
+        _ => false,
+    };
+    let mut decided = group.commands.iter().zip(&decisions);
+    if decided.any(|(command, decision)| *decision == Err(Refusal::SoldOut) && contended(command)) {
         return Err(Failure::Conflict);
     }
     let refusals =
         || decisions.iter().enumerate().filter_map(|(place, decision)| Some((place, decision.as_ref().err()?)));
-    match before {
-        Some(before) if refusals().next().is_some() => {
-            let refusals = refusals().map(|(place, refusal)| (place, refusal.clone())).collect();
+    if group.atomic && refusals().next().is_some() {
+        let refusals = refusals().map(|(place, refusal)| (place, refusal.clone())).collect();
+        // A command alone that is refused leaves it so by itself.
+        if let Some(before) = before {
             *book = before;
-            Ok(Verdict::NoneOf(refusals))
         }
-        _ => Ok(Verdict::Each(decisions)),
+        return Ok(Verdict::NoneOf(refusals));
     }
+    Ok(Verdict::Each(decisions))
 }
 
 fn outcome(

@@ -18,7 +18,7 @@ use crate::schema::{asset_types, assets, claims, users};
 /// Who looks at assets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Viewer {
-    /// A user sees what is available and what it owns.
+    /// A user sees what can be claimed and what it owns.
     User(UserId),
     /// An admin sees everything.
     Admin,
@@ -144,7 +144,7 @@ fn matching(
     let not_due = || assets::expires_at.is_null().or(assets::expires_at.gt(now)).assume_not_null();
     query = match scope {
         Scope::All => query,
-        Scope::Claimable => query.filter(available()).filter(not_due()),
+        Scope::Claimable => query.filter(available()).filter(not_due()).filter(released(now)),
         Scope::OwnedBy(user) => query.filter(claims::user_id.eq(user)),
     };
     query = match filter.status {
@@ -178,6 +178,13 @@ fn available() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
     sql("assets.status = 'available'")
 }
 
+/// Whether an asset is of no campaign, or of one that runs.
+#[diesel::dsl::auto_type]
+fn released(now: DateTime<Utc>) -> _ {
+    let running: campaigns::running = campaigns::running(now);
+    assets::campaign_id.is_null().or(assets::campaign_id.eq_any(running))
+}
+
 fn escape_like(text: &str) -> String {
     text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")
 }
@@ -191,12 +198,13 @@ pub fn claimable_first(conn: &mut PgConnection, limit: usize, now: DateTime<Utc>
     let mut rows: Vec<Row> = assets_with_claims!()
         .filter(available())
         .filter(assets::expires_at.gt(now))
+        .filter(released(now))
         // By nothing else: of ten thousand that expire together, three are read and not all.
         .order(assets::expires_at)
         .limit(wanted(0))
         .load(conn)?;
     if rows.len() < limit {
-        let stay = assets_with_claims!().filter(available()).filter(assets::expires_at.is_null());
+        let stay = assets_with_claims!().filter(available()).filter(assets::expires_at.is_null()).filter(released(now));
         rows.extend(stay.order(assets::id.desc()).limit(wanted(rows.len())).load::<Row>(conn)?);
     }
     Ok(rows.into_iter().map(|row| AssetView::from_row(row, now)).collect())
@@ -219,12 +227,18 @@ pub fn alternatives(conn: &mut PgConnection, id: AssetId, now: DateTime<Utc>) ->
     let found = statement::<(Text, BigInt)>(
         "select gone.asset_type, (
              select count(*) from (
-                 select asset_type, expires_at from assets where status = 'available' order by id desc limit 1000
+                 select asset_type, expires_at, campaign_id from assets
+                 where status = 'available' order by id desc limit 1000
              ) newest
+             left join campaigns p on p.id = newest.campaign_id
              where newest.asset_type = gone.asset_type and (newest.expires_at is null or newest.expires_at > $)
+                 and (p.id is null or not p.paused and (p.starts_at is null or p.starts_at <= $)
+                      and (p.ends_at is null or p.ends_at > $))
          )
          from assets gone where gone.id = $",
     )
+    .bind::<Timestamptz, _>(now)
+    .bind::<Timestamptz, _>(now)
     .bind::<Timestamptz, _>(now)
     .bind::<BigInt, _>(id)
     .load(conn)?;
@@ -241,7 +255,7 @@ pub fn one(conn: &mut PgConnection, viewer: Viewer, id: AssetId, now: DateTime<U
     let visible = match viewer {
         Viewer::Admin => true,
         Viewer::User(user) => match view.asset.status {
-            AssetStatus::Available => true,
+            AssetStatus::Available => is_released(conn, id, now)?,
             AssetStatus::Claimed => owner_of(conn, id)? == Some(user),
             AssetStatus::Expired => false,
         },
@@ -255,6 +269,11 @@ pub fn one(conn: &mut PgConnection, viewer: Viewer, id: AssetId, now: DateTime<U
 /// The database's.
 pub fn by_code(conn: &mut PgConnection, code: &VoucherCode) -> Result<Option<AssetId>> {
     Ok(assets::table.filter(assets::code.eq(code.as_str())).select(assets::id).first(conn).optional()?)
+}
+
+fn is_released(conn: &mut PgConnection, id: AssetId, now: DateTime<Utc>) -> Result<bool> {
+    let found = assets::table.filter(assets::id.eq(id)).filter(released(now));
+    Ok(diesel::select(diesel::dsl::exists(found)).get_result(conn)?)
 }
 
 fn owner_of(conn: &mut PgConnection, id: AssetId) -> Result<Option<UserId>> {

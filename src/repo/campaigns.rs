@@ -89,14 +89,25 @@ fn seen_by(viewer: &User, now: DateTime<Utc>) -> Box<dyn BoxableExpression<Campa
     if viewer.role == Role::Admin {
         return Box::new(true.into_sql::<Bool>());
     }
-    let runs = campaigns::paused
-        .eq(false)
-        .and(campaigns::starts_at.is_null().or(campaigns::starts_at.le(now).assume_not_null()))
-        .and(campaigns::ends_at.is_null().or(campaigns::ends_at.gt(now).assume_not_null()));
     let claimed_from = claims::table
         .filter(claims::user_id.eq(viewer.id).and(claims::campaign_id.is_not_null()))
         .select(claims::campaign_id.assume_not_null());
-    Box::new(runs.or(campaigns::id.eq_any(claimed_from)))
+    Box::new(runs(now).or(campaigns::id.eq_any(claimed_from)))
+}
+
+/// The campaigns that run.
+#[diesel::dsl::auto_type]
+pub(super) fn running(now: DateTime<Utc>) -> _ {
+    let condition: runs = runs(now);
+    campaigns::table.filter(condition).select(campaigns::id.nullable())
+}
+
+/// Whether a campaign runs, as [`Campaign::status`] says it.
+#[diesel::dsl::auto_type]
+fn runs(now: DateTime<Utc>) -> _ {
+    let has_begun = campaigns::starts_at.is_null().or(campaigns::starts_at.le(now).assume_not_null());
+    let goes_on = campaigns::ends_at.is_null().or(campaigns::ends_at.gt(now).assume_not_null());
+    campaigns::paused.eq(false).and(has_begun).and(goes_on)
 }
 
 /// Counts the assets of some campaigns at once.

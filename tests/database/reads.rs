@@ -5,7 +5,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use coffer::domain::posting::{Action, Command};
-use coffer::domain::{AssetId, AssetStatus, Period, TransactionId, UserId, WalletId};
+use coffer::domain::{AssetId, AssetStatus, CampaignId, Period, TransactionId, UserId, WalletId};
 use coffer::ledger::Outcome;
 use coffer::repo::assets::{AssetFilter, Viewer};
 use coffer::repo::history::{HistoryFilter, Order};
@@ -17,7 +17,7 @@ use diesel::deserialize::QueryableByName;
 use diesel::sql_types::{BigInt, Text};
 use diesel::{PgConnection, RunQueryDsl, sql_query};
 
-use crate::support::books::{Books, bonus, claim, eventually, noon, race, spend, transfer};
+use crate::support::books::{Books, bonus, claim, claim_any, eventually, noon, race, spend, transfer};
 
 const LARGE: &str = "('entries', 'transactions', 'wallets', 'assets', 'claims', 'users')";
 /// Entries; half of them are the treasury's, as in life.
@@ -43,9 +43,11 @@ fn fill(books: &Books) {
          insert into wallets (lane, asset_type, balance, version, last_posted_at)
          select lane, unit, -{postings} / 2, {postings} / 2, {last}
          from (values (0, 'PTS'), (0, 'GOLD'), (1, 'PTS'), (1, 'GOLD')) treasury (lane, unit);
-         insert into assets (code, title, kind, asset_type, amount, status, expires_at)
+         insert into campaigns (title, kind, asset_type, amount, per_user_limit)
+         values ('Campaign', 'promotional', 'GOLD', 5, 10000);
+         insert into assets (code, title, kind, asset_type, amount, status, expires_at, campaign_id)
          select translate(lpad(to_hex(n), 13, 'Z'), '01abcdef', 'XYABCDEF'), 'Credit ' || n, 'promotional', 'GOLD', 5,
-                case when n % 41 = 0 then 'available' else 'claimed' end, {expiry}
+                case when n % 41 = 0 then 'available' else 'claimed' end, {expiry}, case when n % 82 = 0 then 1 end
          from generate_series(1, {CLAIMED} * 41 / 40) n;
          insert into claims select id, id % {USERS} + 1, {of_id}, {when_id} from assets where status = 'claimed'",
         last = at(&postings.to_string()),
@@ -164,6 +166,8 @@ fn lists(books: &Books) {
     }
     let all = AssetFilter::default();
     by_index(&mut conn, "all assets", |conn| repo::assets::page(conn, Viewer::Admin, &all, &first, noon())).unwrap();
+    by_index(&mut conn, "what is offered first", |conn| repo::assets::claimable_first(conn, 3, noon())).unwrap();
+    by_index(&mut conn, "what is left", |conn| repo::assets::alternatives(conn, AssetId(7), noon())).unwrap();
     by_index(&mut conn, "one asset", |conn| repo::assets::one(conn, Viewer::Admin, AssetId(7), noon())).unwrap();
     let latest = by_index(&mut conn, "the latest claims", |conn| repo::reports::recent_claims(conn, 10)).unwrap();
     assert_eq!(latest.len(), 10);
@@ -223,6 +227,8 @@ async fn the_posting_path(books: &Books) {
     for answer in race(&ledger, commands).await {
         assert!(matches!(answer, Ok(Outcome::Posted(_))), "{answer:?}");
     }
+    let any = ledger.submit(claim_any(newcomer, CampaignId(1))).await;
+    assert!(matches!(any, Ok(Outcome::Posted(_))), "{any:?}");
     ledger.stop();
     // A session has counted its scans when it is gone, or a moment later.
     let threads = "select count(*) from pg_stat_activity

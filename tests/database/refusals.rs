@@ -386,6 +386,32 @@ async fn a_second_claim_of_a_credit_is_refused() {
 }
 
 #[tokio::test]
+async fn a_claim_must_fit_its_campaign_and_stay_within_the_limit() {
+    let bank = Bank::open().await;
+    let [campaign, other] = [bank.books.campaign("5", "GOLD", 2), bank.books.campaign("5", "GOLD", 2)];
+    let assets = bank.books.assets_of(campaign, 2);
+    let numbered = |asset: AssetId, campaign: &str, number: &str| {
+        let plain = claim_by_hand(asset, "1", "wallet(1, 'GOLD')", "5");
+        plain.replace("noon());\n         rollback", &format!("noon(), {campaign}, {number}); rollback"))
+    };
+    let (campaign, other) = (campaign.to_string(), other.to_string());
+    for number in ["1", "2"] {
+        bank.books.run(&numbered(assets[1], &campaign, number));
+    }
+    bank.refused_by("claims_of_asset", &numbered(assets[1], &campaign, "3"));
+    bank.refused_by("claims_of_asset", &numbered(assets[1], &other, "1"));
+    bank.refused_by("claims_of_asset", &numbered(assets[1], "null", "null"));
+    bank.refused_by("claims_of_asset", &numbered(bank.available, &campaign, "1"));
+    bank.refused_by("claims_of_campaign_are_numbered", &numbered(assets[1], &campaign, "null"));
+    bank.refused_by("claims_of_campaign_are_numbered", &numbered(assets[1], "null", "1"));
+    bank.refused_by("claims_campaign_claim", &numbered(assets[1], &campaign, "0"));
+    let claimed = submit_all(&bank.books.ledger(1, 8), [claim(bank.alice, assets[0])]).await;
+    assert!(claimed[0].is_ok(), "{claimed:?}");
+    bank.refused_by("claims_campaign_claim_key", &numbered(assets[1], &campaign, "1"));
+    bank.books.run(&numbered(assets[1], &campaign, "2"));
+}
+
+#[tokio::test]
 async fn one_key_of_a_caller_names_one_transaction() {
     let bank = Bank::open().await;
     let insert = |user: &str, key: &str, hash: &str| {

@@ -18,7 +18,7 @@ use crate::support::books::{Books, Plug, again, bonus, claim, clock_at, enqueue,
 use crate::support::histories::{Fate, World, history};
 
 /// The users and assets of a history, alike in every new database.
-fn world(books: &Books) -> World {
+pub fn world(books: &Books) -> World {
     let admin = books.user("admin");
     let mut users = books.users("user", 4);
     books.freeze(users[3]);
@@ -40,7 +40,7 @@ fn world(books: &Books) -> World {
 }
 
 /// The same world as the pure core sees it.
-fn book(books: &Books, world: &World) -> Book {
+pub fn book(books: &Books, world: &World) -> Book {
     let mut book = Book::empty(noon());
     let mut conn = books.conn();
     for (number, user) in world.users[..4].iter().enumerate() {

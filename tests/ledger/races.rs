@@ -15,7 +15,8 @@ use crate::support::books::{
     transfer,
 };
 
-fn refusals(answers: &[Answer]) -> Vec<&Refusal> {
+/// What was refused, in order.
+pub fn refusals(answers: &[Answer]) -> Vec<&Refusal> {
     let refusal = |answer| match answer {
         &Err(Error::Refused(ref refusal)) => Some(refusal),
         _ => None,
@@ -23,7 +24,8 @@ fn refusals(answers: &[Answer]) -> Vec<&Refusal> {
     answers.iter().filter_map(refusal).collect()
 }
 
-fn posted(answers: &[Answer]) -> Vec<TransactionId> {
+/// What was posted, in order.
+pub fn posted(answers: &[Answer]) -> Vec<TransactionId> {
     let id = |answer: &Answer| match answer {
         Ok(Outcome::Posted(transaction)) => Some(transaction.id),
         _ => None,

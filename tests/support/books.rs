@@ -15,7 +15,7 @@ use coffer::domain::posting::{Action, Command, Idempotency, Movement};
 use coffer::domain::{Amount, AssetId, AssetTypeCode, Balance, CampaignId, TransactionId, UserId};
 use coffer::error::Error;
 use coffer::ledger::verify::{Verdict, verify};
-use coffer::ledger::{Clock, Ledger, Outcome, Settings};
+use coffer::ledger::{Clock, Ledger, Outcome, Outcomes, Settings};
 use coffer::repo;
 use diesel::connection::SimpleConnection;
 use diesel::deserialize::QueryableByName;
@@ -58,6 +58,11 @@ pub fn of(user: UserId, value: &str, code: &str) -> Movement {
 /// A user claims an asset.
 pub fn claim(user: UserId, asset: AssetId) -> Command {
     Command::new(user, Action::Claim { user, asset })
+}
+
+/// A user claims any asset of a campaign.
+pub fn claim_any(user: UserId, campaign: CampaignId) -> Command {
+    Command::new(user, Action::ClaimAny { user, campaign })
 }
 
 /// A user spends.
@@ -261,6 +266,29 @@ impl Books {
         Held(conn)
     }
 
+    /// Holds rows locked until the answer is dropped: of a table, perhaps with a condition.
+    pub fn hold(&self, rows: &str) -> Held {
+        let mut conn = self.database.connect();
+        conn.batch_execute(&format!("begin; select from {rows} for update")).unwrap();
+        Held(conn)
+    }
+
+    /// Waits until a posting thread has rolled back, and once more after a pause.
+    pub fn wait_for_tries(&self) {
+        let rolled_back = || {
+            self.words(
+                "select query_start from pg_stat_activity
+                 where datname = current_database() and application_name = 'coffer' and query = 'rollback'",
+            )
+        };
+        eventually("a posting thread rolls back", || !rolled_back().is_empty());
+        let first = rolled_back();
+        eventually("it tries again", || {
+            let now = rolled_back();
+            !now.is_empty() && now != first
+        });
+    }
+
     /// Waits until so many of Coffer's sessions wait for a lock.
     pub fn wait_for_blocked(&self, sessions: i64) {
         eventually("posting threads wait for a lock", || {
@@ -375,6 +403,18 @@ pub fn enqueue(ledger: &Ledger, commands: impl IntoIterator<Item = Command>) -> 
         }
     }
     queued
+}
+
+/// Commands that are in the queue together, and whose answer is awaited.
+pub type QueuedGroup<'l> = Pin<Box<dyn Future<Output = Result<Outcomes, Error>> + Send + 'l>>;
+
+/// Puts commands into the queue together, without waiting for them.
+pub fn enqueue_together(ledger: &Ledger, commands: Vec<Command>, atomic: bool) -> QueuedGroup<'_> {
+    let mut answer: QueuedGroup<'_> = Box::pin(ledger.submit_together(commands, atomic));
+    match answer.as_mut().now_or_never() {
+        Some(at_once) => Box::pin(std::future::ready(at_once)),
+        None => answer,
+    }
 }
 
 /// Submits commands in their order and waits for all answers.

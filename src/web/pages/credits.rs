@@ -158,6 +158,11 @@ async fn missed(db: &Db, refusal: &Refusal, asset: AssetId, now: DateTime<Utc>) 
         Refusal::AlreadyClaimed => "Someone else was faster.",
         Refusal::AssetExpired => "This credit has expired.",
         Refusal::AssetNotFound => "This credit is not there any more.",
+        Refusal::CampaignNotRunning => "The campaign of this credit is not running now.",
+        Refusal::ClaimLimitReached => {
+            let words = "You have as many credits of this campaign as one user may have. The others are for others.";
+            return Ok(Flash::warn(words).link("/claims", "See my claims"));
+        }
         Refusal::WalletFrozen => {
             return Ok(Flash::bad("Your wallet is frozen: it can receive, but not claim. Please ask an admin."));
         }
