@@ -5,6 +5,8 @@
 
 mod support;
 
+#[path = "history/files.rs"]
+mod files;
 #[path = "history/statements.rs"]
 mod statements;
 #[path = "history/totals.rs"]

@@ -1,5 +1,5 @@
--- The how manieth claim of this user in this campaign a claim is, so that no race can pass the
--- campaign's limit per user.
+-- A user's claims in a campaign are numbered 1, 2, 3 …, so that no race can pass the campaign's limit
+-- per user.
 alter table claims
     add column campaign_id bigint,
     add column campaign_claim integer
@@ -26,7 +26,8 @@ begin
             or c.campaign_id is distinct from a.campaign_id
             or c.campaign_claim > p.per_user_limit
     ) then
-        raise exception 'a claim needs its claimed asset, within its campaign''s limit, and a transaction of the same amount and owner'
+        raise exception 'a claim needs its claimed asset, a transaction of the same amount and owner, and room in '
+            'its campaign'
             using errcode = 'foreign_key_violation', constraint = 'claims_of_asset', table = 'claims';
     end if;
     return null;

@@ -12,8 +12,9 @@ create function write_postings(
     ids uuid[], types text[], asset_types text[], amounts numeric[],
     debit_wallets bigint[], debit_versions bigint[], debit_balances numeric[], debit_credit_totals numeric[],
     credit_wallets bigint[], credit_versions bigint[], credit_balances numeric[], credit_credit_totals numeric[],
-    claimed_assets bigint[], claimants bigint[], claimed_campaigns bigint[], campaign_claims integer[], reversed uuid[], requesters bigint[], descriptions text[],
-    metadatas jsonb[], reasons text[], posted_at timestamptz[],
+    claimed_assets bigint[], claimants bigint[], claimed_campaigns bigint[], campaign_claims integer[],
+    reversed uuid[], requesters bigint[], descriptions text[], metadatas jsonb[], reasons text[],
+    posted_at timestamptz[],
     -- One element per idempotency key.
     key_users bigint[], keys text[], request_hashes bytea[], key_items integer[], key_transactions uuid[],
     owned_with numeric[], keyed_at timestamptz

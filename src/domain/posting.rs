@@ -169,7 +169,7 @@ pub struct Posting {
     pub credit: EntryLine,
     /// The asset that is claimed by this.
     pub asset: Option<AssetId>,
-    /// The asset's campaign, and the how manieth claim of its owner there this is.
+    /// The asset's campaign, and the number of this claim among those of its owner there.
     pub campaign: Option<(CampaignId, i32)>,
     /// The transaction that is taken back by this.
     pub reverses: Option<TransactionId>,
@@ -317,7 +317,7 @@ fn claim(book: &Book, user: UserId, asset: AssetId) -> Result<Intent, Refusal> {
     })
 }
 
-/// The how manieth claim in the campaign the user's next one would be.
+/// The number that the user's next claim in the campaign would have.
 fn claim_number(book: &Book, user: UserId, campaign: CampaignId) -> Result<i32, Refusal> {
     let CampaignOffer { campaign: terms, .. } = book.campaigns.get(&campaign).ok_or(Refusal::CampaignNotFound)?;
     if terms.status(book.now) != CampaignStatus::Running {

@@ -2,9 +2,10 @@
 //! read under the locks, so that a request is not refused for what its own copy elsewhere has done.
 //!
 //! The lock order, written once and kept by every batch of every instance, so that batches cannot
-//! deadlock: assets by ascending id, users' wallets by ascending id, and last the treasury's
-//! wallets of this thread's lane (the hottest rows, held shortest). Every statement takes the whole
-//! batch as arrays, so that their number does not grow with it.
+//! deadlock: named assets by ascending id, assets on offer (which wait for nobody), users' wallets by
+//! ascending id, and last the treasury's wallets of this thread's lane (the hottest rows, held
+//! shortest). Every statement takes the whole batch as arrays, so that their number does not grow
+//! with it.
 
 mod campaigns;
 mod lock;

@@ -43,6 +43,9 @@ use static_files::StaticFiles;
 /// The largest body of a request, in bytes.
 const LARGEST_BODY: usize = 64 * 1024;
 
+/// The largest body of a request that brings many things at once, in bytes.
+const LARGEST_IMPORT: usize = 1024 * 1024;
+
 /// How many connections are open at once, in all.
 const MOST_CONNECTIONS: usize = 1000;
 
@@ -78,10 +81,11 @@ pub struct Route {
 }
 
 /// Writes the table and, from the same lines, what puts the handlers behind it and, for a scope
-/// that has a name for it, what gathers the handlers' documentation.
+/// that has a name for it, what gathers the handlers' documentation. A route may end with the
+/// largest body that it takes.
 macro_rules! routes {
     ($($scope:ident $prefix:literal $(as $documents:ident)? {
-        $($method:ident $path:literal $access:ident $($handler:ident)::+;)*
+        $($method:ident $path:literal $access:ident $($handler:ident)::+ $(, $largest_body:ident)?;)*
     })*) => {
         /// Every URL of Coffer.
         pub const ROUTES: &[Route] = &[$($(
@@ -89,7 +93,12 @@ macro_rules! routes {
         )*)*];
 
         $(fn $scope(config: &mut ServiceConfig) {
-            $(config.route($path, web::route().guard(answers(Method::$method)).to($($handler)::+));)*
+            $(config.service(
+                web::resource($path)
+                    .guard(answers(Method::$method))
+                    $(.app_data(PayloadConfig::new($largest_body)))?
+                    .route(web::route().to($($handler)::+)),
+            );)*
         })*
 
         $(documents! { $($documents)?; $($($handler)::+),* })*
@@ -129,13 +138,14 @@ routes! {
         GET  "/campaigns/{id}"     User    api::campaigns::show;
         POST "/admin/campaigns"    Admin   api::campaigns::create;
         POST "/transactions"                User  api::movements::post;
-        POST "/transactions/batch"          Admin api::batches::post;
+        POST "/transactions/batch"          Admin api::batches::post, LARGEST_IMPORT;
         POST "/transactions/{id}/reverse"   Admin api::movements::reverse;
         GET  "/asset-types"        Public  api::wallets::asset_types;
         POST "/wallets"            User    api::wallets::open;
         GET  "/wallets"            User    api::wallets::list;
         GET  "/wallets/{id}"       User    api::wallets::show;
         GET  "/wallets/{id}/transactions"     User  api::history::show;
+        GET  "/wallets/{id}/statement"        User  api::statement::show;
         GET  "/transactions"       User    api::transactions::list;
         GET  "/transactions/{id}"  User    api::transactions::show;
         GET  "/users/{user}/balances"         User  api::wallets::balances;

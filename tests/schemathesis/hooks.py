@@ -19,6 +19,9 @@ def before_call(context, case, kwargs):
     if case.meta is None or not case.meta.generation.mode.is_positive or not isinstance(case.body, dict):
         return
     case.body = with_whole_numbers(case.body)
+    # A claim is by one of the two.
+    if isinstance(case.body.get("campaign_id"), int) and "code" in case.body:
+        case.body.pop("code")
     # The header and the field are two places for one key.
     if case.headers and KEY in case.headers:
         case.body.pop("idempotency_key", None)

@@ -32,7 +32,8 @@ const EXPIRY_LOCK: i64 = 0x0C0F_FE21;
 pub struct Caller {
     client: Client,
     base: String,
-    authorization: String,
+    /// The value of that header.
+    pub authorization: String,
     /// The public name.
     pub name: String,
 }
@@ -154,7 +155,11 @@ pub fn text(value: &Value) -> String {
 
 /// A web server with the asset types GOLD (two decimals) and PTS (none), and its admin.
 pub async fn web_with_admin() -> (Web, Caller) {
-    let web = Web::start();
+    furnished(Web::start()).await
+}
+
+/// A web server with what [`web_with_admin`] has.
+pub async fn furnished(web: Web) -> (Web, Caller) {
     web.have_asset_type("GOLD", "Gold Coins", 2);
     web.have_asset_type("PTS", "Loyalty Points", 0);
     let admin = caller(&web, "root", Role::Admin).await;

@@ -34,15 +34,28 @@ fn succeed(command: &mut Command) {
     println!("{said}");
 }
 
-/// Runs all checks against a web server as a user who has two access tokens, of two sessions, since
-/// one session will be ended; fails with what it found.
-pub fn run(web: &Web, [token, other]: [&str; 2]) {
+/// Who asks, each as a value of `Authorization`.
+pub struct Callers {
+    /// For all that is not named here.
+    pub usual: String,
+    /// Whose session will be ended by signing out.
+    pub leaving: String,
+    /// Whose password will be changed.
+    pub changing: String,
+    /// Whose sessions will be ended one by one, so that it comes without one.
+    pub without_session: String,
+}
+
+/// Runs all checks against a web server; fails with what it found.
+pub fn run(web: &Web, callers: &Callers) {
     succeed(
         program("schemathesis")
             .args(["--config-file", SETTINGS, "run", &web.url("/api/openapi.json")])
             .env("SCHEMATHESIS_HOOKS", HOOKS)
-            .env("COFFER_TOKEN", token)
-            .env("COFFER_OTHER_TOKEN", other)
+            .env("COFFER_USUAL", &callers.usual)
+            .env("COFFER_LEAVING", &callers.leaving)
+            .env("COFFER_CHANGING", &callers.changing)
+            .env("COFFER_WITHOUT_SESSION", &callers.without_session)
             .env("COLUMNS", "120"),
     );
 }

@@ -1,5 +1,4 @@
-//! Reads and locks what a batch may touch, in the one lock order: named assets, assets on offer
-//! (which wait for nobody), users' wallets, the treasury's.
+//! Reads and locks what a batch may touch, in the one lock order.
 
 use std::collections::BTreeSet;
 

@@ -222,8 +222,8 @@ pub async fn me(current: CurrentUser) -> Result<HttpResponse> {
 /// All other sessions end, API keys stay. An API key cannot do this.
 ///
 /// # Errors
-/// `invalid` for `new_password` by the rules of a registration, and for a wrong `current_password`;
-/// `rate_limited` after too many of those; `forbidden` for an API key.
+/// `invalid` where the new password is not good enough or the current one is wrong; `rate_limited`
+/// after too many wrong ones; `forbidden` for an API key.
 #[utoipa::path(
     post,
     path = "/api/v1/me/password",

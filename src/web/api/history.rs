@@ -122,6 +122,7 @@ pub struct HistoryQuery {
     transaction_type: Option<TransactionType>,
     /// `desc`, the newest first, or `asc`.
     #[serde(default)]
+    #[param(inline)]
     order: OrderInput,
     /// How many rows.
     #[param(minimum = 1, maximum = 200, default = 50)]
@@ -144,8 +145,8 @@ enum OrderInput {
 /// Each row has the balances before and after it, and each page has the totals of the whole range.
 ///
 /// # Errors
-/// `not_found` where there is no wallet that the caller may know of; `invalid` where `start_date` or
-/// `end_date` is no time, or the end is before the start.
+/// `not_found` where there is no wallet that the caller may know of; `invalid` where an end of the range is no
+/// time, or it ends before it starts.
 #[utoipa::path(
     get,
     path = "/api/v1/wallets/{id}/transactions",

@@ -13,6 +13,7 @@ pub mod movements;
 pub mod openapi;
 mod range;
 pub mod sessions;
+pub mod statement;
 pub mod system;
 pub mod transactions;
 pub mod wallets;

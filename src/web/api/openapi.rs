@@ -166,15 +166,15 @@ fn common_codes(operation: &Map<String, Value>, route: &Route, keyed: bool) -> V
         codes.push("not_found");
     }
     if operation.contains_key("requestBody") {
-        codes.extend(["malformed", "too_slow", "too_large", "unsupported_media_type"]);
+        codes.extend(["malformed", "invalid", "too_slow", "too_large", "unsupported_media_type"]);
     }
     if keyed {
         codes.extend(["malformed", "overloaded", "commit_unknown"]);
     }
     for parameter in operation.get("parameters").and_then(Value::as_array).into_iter().flatten() {
         match (parameter["in"].as_str(), parameter["name"].as_str()) {
-            (Some("query"), Some("cursor")) => codes.extend(["malformed", "invalid_cursor"]),
-            (Some("query"), _) => codes.push("malformed"),
+            (Some("query"), Some("cursor")) => codes.extend(["malformed", "invalid", "invalid_cursor"]),
+            (Some("query"), _) => codes.extend(["malformed", "invalid"]),
             _ => {}
         }
     }

@@ -161,7 +161,7 @@ pub struct TransactionsQuery {
 ///
 /// # Errors
 /// `user_not_found`, also where the caller may not know of the user, `asset_type_not_found`;
-/// `invalid` where `start_date` or `end_date` is no time, or the end is before the start.
+/// `invalid` where an end of the range is no time, or it ends before it starts.
 #[utoipa::path(
     get,
     path = "/api/v1/transactions",

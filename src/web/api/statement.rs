@@ -1,0 +1,163 @@
+//! A wallet's history as a file.
+
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use actix_web::web::{Bytes, Data};
+use futures::stream::{self, Stream};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::assets::viewer;
+use super::range;
+use crate::domain::{AssetId, TransactionId, WalletId};
+use crate::error::{Error, Result};
+use crate::repo::history::{self, HistoryFilter, HistoryRow, Order};
+use crate::repo::{Db, PageRequest, wallets};
+use crate::web::auth::CurrentUser;
+use crate::web::extract::{PathOf, QueryOf};
+
+/// The names in the first line, which an empty history has, too.
+const NAMES: [&str; 10] = [
+    "created_at",
+    "transaction_id",
+    "type",
+    "counterparty",
+    "description",
+    "asset_id",
+    "amount",
+    "balance_before",
+    "balance_after",
+    "version",
+];
+
+/// Which rows the file has, and what it looks like.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct StatementQuery {
+    /// The first instant, or the first day in UTC.
+    #[param(example = "2024-01-01")]
+    start_date: Option<String>,
+    /// The last instant, or the last day in UTC.
+    #[param(example = "2024-01-31")]
+    end_date: Option<String>,
+    /// The kind of file.
+    #[serde(default, rename = "format")]
+    _format: Format,
+}
+
+/// A kind of file.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    #[default]
+    Csv,
+}
+
+/// A line of the file, under the names of its fields.
+#[derive(Serialize)]
+struct Line {
+    created_at: String,
+    transaction_id: TransactionId,
+    #[serde(rename = "type")]
+    transaction_type: &'static str,
+    counterparty: String,
+    description: String,
+    asset_id: Option<AssetId>,
+    amount: String,
+    balance_before: String,
+    balance_after: String,
+    version: i64,
+}
+
+impl Line {
+    fn new(row: HistoryRow, scale: u8) -> Self {
+        Self {
+            created_at: row.created_at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
+            transaction_id: row.transaction,
+            transaction_type: row.transaction_type.as_str(),
+            counterparty: harmless(row.counterparty.unwrap_or_default()),
+            description: harmless(row.description),
+            asset_id: row.asset,
+            amount: row.amount.at_scale(scale),
+            balance_before: row.balance_before.at_scale(scale),
+            balance_after: row.balance_after.at_scale(scale),
+            version: row.version,
+        }
+    }
+}
+
+/// A text that no spreadsheet takes for a formula (OWASP, CSV injection).
+fn harmless(text: String) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}") } else { text }
+}
+
+/// Writes a wallet's history into a file
+///
+/// As comma-separated values (RFC 4180), the oldest row first. A text that a spreadsheet could take
+/// for a formula begins with an apostrophe.
+///
+/// # Errors
+/// `not_found` where there is no wallet that the caller may know of; `invalid` where the start or the
+/// end is no time, or the end is before the start.
+#[utoipa::path(
+    get,
+    path = "/api/v1/wallets/{id}/statement",
+    params(("id" = WalletId, Path), StatementQuery),
+    responses((status = 200, description = "The file.", body = String, content_type = "text/csv"))
+)]
+pub async fn show(
+    current: CurrentUser,
+    id: PathOf<WalletId>,
+    query: QueryOf<StatementQuery>,
+    db: Data<Db>,
+) -> Result<HttpResponse> {
+    let query = query.0;
+    let viewer = viewer(&current);
+    let period = range::period(query.start_date.as_deref(), query.end_date.as_deref())?;
+    let wallet = db.run(move |conn| wallets::one(conn, viewer, id.0)).await?;
+    let file = format!("attachment; filename=\"{}-wallet-{}.csv\"", wallet.asset_type.code, wallet.id);
+    let filter = HistoryFilter { period, transaction_type: None, order: Order::OldestFirst };
+    Ok(HttpResponse::Ok()
+        .content_type("text/csv; charset=utf-8")
+        .insert_header((header::CONTENT_DISPOSITION, file))
+        .streaming(parts(db, wallet.id, filter, wallet.asset_type.scale.0)))
+}
+
+/// Where the writing of a file stands.
+enum Place {
+    Start,
+    Behind(String),
+    End,
+}
+
+/// The file, page by page, so that the longest history needs no more memory than the shortest.
+fn parts(db: Data<Db>, wallet: WalletId, filter: HistoryFilter, scale: u8) -> impl Stream<Item = Result<Bytes>> {
+    stream::try_unfold(Place::Start, move |place| {
+        let (db, filter) = (db.clone(), filter.clone());
+        async move {
+            let cursor = match &place {
+                Place::Start => None,
+                Place::Behind(cursor) => Some(cursor.as_str()),
+                Place::End => return Ok(None),
+            };
+            let request = PageRequest::new(Some(PageRequest::MOST), cursor)?;
+            let page = db.run(move |conn| Ok(history::rows(conn, wallet, &filter, &request)?)).await?;
+            let lines = page.items.into_iter().map(|row| Line::new(row, scale));
+            let part = written(lines, matches!(place, Place::Start))?;
+            Ok(Some((part, page.next_cursor.map_or(Place::End, Place::Behind))))
+        }
+    })
+}
+
+fn written(lines: impl Iterator<Item = Line>, with_names: bool) -> Result<Bytes> {
+    let mut writer =
+        csv::WriterBuilder::new().has_headers(false).terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    if with_names {
+        writer.write_record(NAMES).map_err(Error::broken)?;
+    }
+    for line in lines {
+        writer.serialize(line).map_err(Error::broken)?;
+    }
+    writer.into_inner().map(Bytes::from).map_err(|error| Error::broken(error.to_string()))
+}
