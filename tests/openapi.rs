@@ -16,16 +16,8 @@ use support::browser::Screen::Desk;
 use support::browser::Scripts::On;
 use support::web::{Web, send, sign_in};
 
-/// The codes that no operation gives: of pages, of addresses that are none, and of movements that
-/// the API cannot ask for.
-const OF_NO_OPERATION: [&str; 6] = [
-    "already_reversed",
-    "asset_type_not_transferable",
-    "insufficient_funds",
-    "method_not_allowed",
-    "self_transfer",
-    "stale_form",
-];
+/// The codes that no operation gives: of methods that are not there, and of pages.
+const OF_NO_OPERATION: [&str; 2] = ["method_not_allowed", "stale_form"];
 
 async fn document(web: &Web) -> Value {
     let answer = send(Client::new().get(web.url("/api/openapi.json"))).await;

@@ -48,6 +48,8 @@ async fn unknown_addresses_and_methods_have_the_looks_of_their_door() {
     let answer = ask(Method::DELETE, "/api/v1/me").await;
     assert_eq!(answer.headers()["allow"], "GET, HEAD");
     assert_eq!(problem(answer).await, is(405, "method_not_allowed"));
+    let answer = ask(Method::GET, "/api/v1/transactions/batch").await;
+    assert_eq!((answer.status().as_u16(), &answer.headers()["allow"]), (405, &"POST".parse().unwrap()));
     let answer = ask(Method::PUT, "/login").await;
     assert_eq!((answer.status().as_u16(), &answer.headers()["allow"]), (405, &"GET, HEAD, POST".parse().unwrap()));
     let answer = ask(Method::GET, "/nowhere").await;

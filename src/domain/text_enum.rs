@@ -5,7 +5,7 @@
 /// The enum gets `as_str`, `ALL`, `Display`, `FromStr` (the error is the list of the words), serde,
 /// its schema and diesel's `Text`.
 macro_rules! text_enum {
-    ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)+ }) => {
+    ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[doc = $doc:literal])+ $variant:ident = $word:literal,)+ }) => {
         $(#[$meta])*
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord,
@@ -13,7 +13,7 @@ macro_rules! text_enum {
         )]
         #[diesel(sql_type = diesel::sql_types::Text)]
         $vis enum $name {
-            $($(#[$doc])* $variant,)+
+            $($(#[doc = $doc])+ $variant,)+
         }
 
         impl $name {
@@ -59,7 +59,8 @@ macro_rules! text_enum {
         impl utoipa::PartialSchema for $name {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
                 let schema = utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::Type::String);
-                schema.enum_values(Some([$($word),+])).into()
+                let description = [$(concat!("`", $word, "`:", $($doc),+)),+].join("\n\n");
+                schema.enum_values(Some([$($word),+])).description(Some(description)).into()
             }
         }
 

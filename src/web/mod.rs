@@ -95,7 +95,7 @@ macro_rules! routes {
         $(fn $scope(config: &mut ServiceConfig) {
             $(config.service(
                 web::resource($path)
-                    .guard(answers(Method::$method))
+                    .guard(answers(Method::$method, concat!($prefix, $path)))
                     $(.app_data(PayloadConfig::new($largest_body)))?
                     .route(web::route().to($($handler)::+)),
             );)*
@@ -305,12 +305,19 @@ fn browser_cookie(keys: &Keys, https: bool) -> SessionMiddleware<CookieSessionSt
         .build()
 }
 
-/// Takes requests of one method, and HEAD where GET is taken.
-fn answers(method: Method) -> impl Guard {
+/// Takes requests of one method, and HEAD where GET is taken. A route with variable parts leaves the
+/// paths that others spell out to them.
+fn answers(method: Method, path: &'static str) -> impl Guard {
     guard::fn_guard(move |context| {
-        let asked = &context.head().method;
-        *asked == method || (*asked == Method::HEAD && method == Method::GET)
+        let head = context.head();
+        let takes = head.method == method || (head.method == Method::HEAD && method == Method::GET);
+        takes && !(path.contains('{') && is_spelled_out(head.uri.path()))
     })
+}
+
+/// Whether a path stands in the table word by word.
+fn is_spelled_out(path: &str) -> bool {
+    ROUTES.iter().any(|route| route.path == path)
 }
 
 /// What is at none of the routes: 404, or 405 where the path is there for other methods.
@@ -328,7 +335,11 @@ async fn unrouted(req: HttpRequest) -> HttpResponse {
 
 /// The methods that a path takes, by the table.
 fn methods_at(path: &str) -> Vec<&'static str> {
-    let routes = ROUTES.iter().filter(|route| ResourceDef::new(route.path).is_match(path));
+    let is_at = |route: &&Route| match is_spelled_out(path) {
+        true => route.path == path,
+        false => ResourceDef::new(route.path).is_match(path),
+    };
+    let routes = ROUTES.iter().filter(is_at);
     routes
         .flat_map(|route| match route.method {
             Method::GET => vec!["GET", "HEAD"],

@@ -14,11 +14,26 @@ def with_whole_numbers(value):
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def fit_to_type(movement):
+    """Which fields a movement has hangs on its type."""
+    kind = movement.get("type")
+    if kind != "transfer":
+        movement.pop("receiver", None)
+    if kind != "adjustment":
+        movement.pop("direction", None)
+        movement.pop("reason", None)
+    if kind not in ("spend", "transfer"):
+        movement.pop("minimum_balance", None)
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
     if case.meta is None or not case.meta.generation.mode.is_positive or not isinstance(case.body, dict):
         return
     case.body = with_whole_numbers(case.body)
+    for movement in [case.body, *case.body.get("transactions", [])]:
+        if "amount" in movement and "type" in movement:
+            fit_to_type(movement)
     # A claim is by one of the two.
     if isinstance(case.body.get("campaign_id"), int) and "code" in case.body:
         case.body.pop("code")

@@ -99,14 +99,19 @@ pub struct LoginBody {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefreshBody {
+    /// The one that came with the last pair.
+    #[schema(examples("eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"))]
     refresh_token: String,
 }
 
 /// A pair of tokens.
 #[derive(Serialize, ToSchema)]
 struct TokensBody {
+    /// For `Authorization: Bearer`.
+    #[schema(examples("eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"))]
     access_token: String,
     /// Good for one refresh.
+    #[schema(examples("eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"))]
     refresh_token: String,
     #[schema(examples("Bearer"))]
     token_type: &'static str,
@@ -195,6 +200,8 @@ fn tokens(keys: &Keys, session: SessionId, generation: i32, user: User, now: Dat
 }
 
 /// Ends the session with its tokens
+///
+/// Whoever came by password or API key has no session, and may not.
 ///
 /// # Errors
 /// `forbidden` for whoever came without a session.

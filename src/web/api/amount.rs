@@ -8,7 +8,10 @@ use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-/// Digits with up to four decimals, more than zero and at most 10^12.
+/// Digits with up to four decimals, at most 10^12.
+const FLOOR: &str = r"^0*([0-9]{1,12}(\.[0-9]{1,4})?|1000000000000(\.0{1,4})?)$";
+
+/// As [`FLOOR`], and more than zero.
 const AMOUNT: &str = concat!(
     r"^0*([1-9][0-9]{0,11}(\.[0-9]{1,4})?|1000000000000(\.0{1,4})?",
     r"|0\.([1-9][0-9]{0,3}|0[1-9][0-9]{0,2}|00[1-9][0-9]?|000[1-9]))$"
@@ -46,18 +49,33 @@ impl<'de> Deserialize<'de> for AmountInput {
 
 impl PartialSchema for AmountInput {
     fn schema() -> RefOr<Schema> {
-        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(AMOUNT)).examples(["12.50"]);
-        let number = ObjectBuilder::new()
-            .schema_type(Type::Number)
-            .exclusive_minimum(Some(0))
-            .maximum(Some(1_000_000_000_000_i64));
         let description =
             "An exact decimal above zero, at most 10^12, with no more decimals than the asset type's scale.";
-        OneOfBuilder::new().item(text).item(number).description(Some(description)).into()
+        let number = ObjectBuilder::new().schema_type(Type::Number).exclusive_minimum(Some(0));
+        text_or(number, AMOUNT, description)
     }
 }
 
 impl ToSchema for AmountInput {}
+
+/// The look of an [`AmountInput`] that may be zero.
+#[derive(Debug)]
+pub struct FloorInput;
+
+impl PartialSchema for FloorInput {
+    fn schema() -> RefOr<Schema> {
+        let number = ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0));
+        text_or(number, FLOOR, "An exact decimal, zero or more, at most 10^12.")
+    }
+}
+
+impl ToSchema for FloorInput {}
+
+fn text_or(number: ObjectBuilder, pattern: &str, description: &str) -> RefOr<Schema> {
+    let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).examples(["12.50"]);
+    let number = number.maximum(Some(1_000_000_000_000_i64));
+    OneOfBuilder::new().item(text).item(number).description(Some(description)).into()
+}
 
 /// An exact decimal as answers show it, with as many decimals as the asset type's scale.
 #[derive(Debug, ToSchema)]

@@ -46,6 +46,7 @@ pub struct AssetBody {
 /// Who has claimed an asset; only its owner and admins see it.
 #[derive(Debug, Serialize, ToSchema)]
 struct OwnershipBody {
+    #[schema(examples("user_alice"))]
     claimed_by: Option<String>,
     claimed_at: Option<DateTime<Utc>>,
     transaction_id: Option<TransactionId>,
@@ -166,15 +167,19 @@ pub async fn show(current: CurrentUser, id: PathOf<AssetId>, now: Now, db: Data<
     Ok(HttpResponse::Ok().json(AssetBody::new(view, viewer)))
 }
 
-/// The body of a creation.
+/// The credits to be created.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({
+    "title": "Festive Cashback", "description": "Thank you for shopping with us.", "kind": "promotional",
+    "asset_type": "GOLD", "amount": "12.50", "expires_at": "2035-12-31T23:00:00Z", "quantity": 20,
+})))]
 pub struct NewAssetsBody {
     /// One line.
-    #[schema(min_length = 1, max_length = 200, examples("Festive Cashback"))]
+    #[schema(min_length = 1, max_length = 200)]
     title: String,
     #[serde(default)]
-    #[schema(max_length = 2_000, examples("Thank you for shopping with us."))]
+    #[schema(max_length = 2_000)]
     description: String,
     #[schema(value_type = AssetKind)]
     kind: String,
@@ -182,9 +187,7 @@ pub struct NewAssetsBody {
     asset_type: String,
     amount: AmountInput,
     /// Later than now.
-    #[schema(examples("2035-12-31T23:00:00Z"))]
     expires_at: Option<DateTime<Utc>>,
-    #[schema(examples(json!(null)))]
     campaign_id: Option<CampaignId>,
     /// How many assets of this kind; one where nothing is said.
     #[schema(minimum = 1, maximum = 10_000)]
@@ -211,7 +214,9 @@ impl NewAssetsBody {
     }
 }
 
-/// Creates claimable assets, all or none
+/// Creates claimable assets
+///
+/// All that are asked for, or none.
 ///
 /// # Errors
 /// `invalid`, `invalid_amount`, `asset_type_not_found`, `already_created`.

@@ -29,6 +29,7 @@ const TARGET: [&str; 3] = ["POST", "/api/v1/transactions", ""];
 #[serde(deny_unknown_fields)]
 pub struct BatchRequest {
     /// `atomic`: all of them or none. `independent`: each on its own, in their order.
+    #[schema(pattern = "^(atomic|independent)$", examples("atomic"))]
     mode: String,
     /// 1 to 1,000 movements. Each may have an `idempotency_key` of its own unless the request has one.
     #[schema(value_type = Vec<MovementRequest>, min_items = 1, max_items = 1_000)]
@@ -51,19 +52,22 @@ pub struct ItemBody {
     status: u16,
     /// Whether it was posted before, under the same key.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
     replayed: bool,
     /// What was posted.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     transaction: Option<PostedBody>,
     /// Why nothing was.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     problem: Option<Problem>,
 }
 
 /// Posts many transactions
 ///
-/// In one database transaction and in their order. Of an atomic batch all are posted, or none; of an
-/// independent one each has its own outcome.
+/// In their order. Of an atomic batch all are posted, or none; of an independent one each has its own
+/// outcome. The body may have 1 MiB.
 ///
 /// # Errors
 /// `invalid`, `batch_refused`, `idempotency_key_reused`.
@@ -72,8 +76,8 @@ pub struct ItemBody {
     path = "/api/v1/transactions/batch",
     request_body = BatchRequest,
     responses(
-        (status = 201, description = "All of an atomic batch.", body = BatchBody),
-        (status = 200, description = "Of each of an independent batch what became of it.", body = BatchBody),
+        (status = 201, description = "All of an atomic batch were posted.", body = BatchBody),
+        (status = 200, description = "What became of each of an independent batch.", body = BatchBody),
     )
 )]
 pub async fn post(

@@ -74,7 +74,7 @@ impl From<CampaignView> for CampaignBody {
 
 /// Lists campaigns
 ///
-/// Users see those that have begun, admins see all.
+/// Users see those that are running and those that they have claimed from, admins see all.
 ///
 /// # Errors
 /// `invalid_cursor`.
@@ -105,7 +105,7 @@ pub async fn show(current: CurrentUser, id: PathOf<CampaignId>, now: Now, db: Da
     Ok(HttpResponse::Ok().json(CampaignBody::from(view)))
 }
 
-/// The body of a creation.
+/// The campaign to be created.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewCampaignBody {
@@ -172,7 +172,9 @@ impl NewCampaignBody {
     }
 }
 
-/// Creates a campaign with its assets, all or none
+/// Creates a campaign
+///
+/// With all of its assets, or nothing at all.
 ///
 /// # Errors
 /// `invalid`, `invalid_amount`, `asset_type_not_found`.

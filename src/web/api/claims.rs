@@ -54,12 +54,11 @@ pub struct NoFields {}
 /// The body of a claim by voucher code or campaign: one of the two.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({"code": "7KQ2M-X9D4T-RWA"})))]
 pub struct ClaimRequest {
     /// The voucher code of an asset; case, blanks and dashes do not matter.
-    #[schema(examples("7KQ2M-X9D4T-RWA"))]
     code: Option<String>,
     /// The campaign to take any available asset of.
-    #[schema(examples(json!(null)))]
     campaign_id: Option<CampaignId>,
 }
 

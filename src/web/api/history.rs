@@ -18,6 +18,11 @@ use crate::web::extract::{PathOf, QueryOf};
 
 /// What one transaction did to the wallet.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "transaction_id": "01950f2e-7a40-7000-8000-000000000001", "type": "transfer", "amount": "-12.50",
+    "balance_before": "100.00", "balance_after": "87.50", "version": 2, "counterparty": "user_bob",
+    "description": "Thank you", "asset_id": null, "created_at": "2026-03-01T09:30:00Z",
+})))]
 pub struct HistoryRowBody {
     /// The transaction.
     transaction_id: TransactionId,
@@ -25,24 +30,23 @@ pub struct HistoryRowBody {
     #[serde(rename = "type")]
     transaction_type: TransactionType,
     /// What the wallet gained, or gave where negative.
-    #[schema(value_type = Decimal, examples("-12.50"))]
+    #[schema(value_type = Decimal)]
     amount: String,
     /// What it held before.
     #[schema(value_type = Decimal)]
     balance_before: String,
     /// What it held after.
-    #[schema(value_type = Decimal, examples("87.50"))]
+    #[schema(value_type = Decimal)]
     balance_after: String,
     /// The wallet's version after this: 1, 2, 3 … without gaps.
     version: i64,
     /// The other user; null where the other side is the treasury.
-    #[schema(required = true, examples("user_bob"))]
+    #[schema(required = true)]
     counterparty: Option<String>,
     /// What it was for.
-    #[schema(examples("Thank you"))]
     description: String,
     /// The asset, if this is its claim; else null.
-    #[schema(required = true, examples(json!(null)))]
+    #[schema(required = true)]
     asset_id: Option<AssetId>,
     /// When.
     created_at: DateTime<Utc>,
@@ -68,18 +72,21 @@ impl HistoryRowBody {
 /// What the wallet held at both ends of the range, and what came and went between:
 /// `opening_balance` + `credit` - `debit` = `closing_balance`.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "credit": "100.00", "debit": "12.50", "opening_balance": "0.00", "closing_balance": "87.50",
+})))]
 pub struct TotalsBody {
     /// All that came.
-    #[schema(value_type = Decimal, examples("100.00"))]
+    #[schema(value_type = Decimal)]
     credit: String,
     /// All that went.
-    #[schema(value_type = Decimal, examples("12.50"))]
+    #[schema(value_type = Decimal)]
     debit: String,
     /// What was there before the range.
-    #[schema(value_type = Decimal, examples("0.00"))]
+    #[schema(value_type = Decimal)]
     opening_balance: String,
     /// What was there at its end.
-    #[schema(value_type = Decimal, examples("87.50"))]
+    #[schema(value_type = Decimal)]
     closing_balance: String,
 }
 
@@ -100,7 +107,7 @@ pub struct HistoryBody {
     /// The rows.
     data: Vec<HistoryRowBody>,
     /// What `cursor` takes for the next page; null on the last.
-    #[schema(required = true)]
+    #[schema(required = true, examples(json!(null)))]
     next_cursor: Option<String>,
     /// The totals of the whole range of dates, on every page; a `type` does not narrow them.
     totals: TotalsBody,
@@ -117,7 +124,7 @@ pub struct HistoryQuery {
     /// The last instant, or the last day in UTC.
     #[param(example = "2024-01-31T23:59:59Z")]
     end_date: Option<String>,
-    /// The rows of this reason. The totals are those of the whole range all the same.
+    /// Only the rows of this type. The totals are those of the whole range all the same.
     #[serde(rename = "type")]
     transaction_type: Option<TransactionType>,
     /// `desc`, the newest first, or `asc`.

@@ -27,7 +27,7 @@ use crate::repo::Page;
 struct ListBody<T> {
     data: Vec<T>,
     /// What `cursor` takes for the next page; null on the last.
-    #[schema(required = true)]
+    #[schema(required = true, examples(json!(null)))]
     next_cursor: Option<String>,
 }
 

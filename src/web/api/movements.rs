@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::amount::{AmountInput, Decimal};
+use super::amount::{AmountInput, Decimal, FloorInput};
 use super::assets::viewer;
 use super::keyed::{Keyed, REPLAYED};
 use super::transactions::{MovementBody, TransactionBody};
@@ -33,27 +33,37 @@ const LARGEST_METADATA: usize = 4 * 1024;
 /// A movement to be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({
+    "type": "transfer", "receiver": "user_bob", "asset_type": "GOLD", "amount": "12.50", "description": "Thank you",
+    "metadata": {"order": "4711"},
+})))]
 pub struct MovementRequest {
     /// `top_up`, `bonus`, `spend`, `transfer` or `adjustment`; only admins create value.
     #[serde(rename = "type")]
+    #[schema(pattern = "^(top_up|bonus|spend|transfer|adjustment)$")]
     transaction_type: String,
     /// Whose wallet it is about; the caller's where nothing is said. Only admins name others.
     user: Option<String>,
     /// The unit.
+    #[schema(value_type = AssetTypeCode)]
     asset_type: String,
     /// How much.
     amount: AmountInput,
     /// What it is for, at most 500 characters.
+    #[schema(max_length = 500)]
     description: Option<String>,
     /// What to attach, at most 4 KiB of JSON.
     metadata: Option<Map<String, Value>>,
     /// Of a transfer: who gets it.
     receiver: Option<String>,
     /// Of an adjustment: `credit` or `debit`, seen from the user.
+    #[schema(value_type = Option<Direction>)]
     direction: Option<String>,
     /// Of an adjustment: why, 1 to 500 characters.
+    #[schema(min_length = 1, max_length = 500)]
     reason: Option<String>,
     /// Of a spend or a transfer: what must be left, where that is more than the asset type asks for.
+    #[schema(value_type = Option<FloorInput>)]
     minimum_balance: Option<AmountInput>,
 }
 
@@ -62,7 +72,7 @@ pub struct MovementRequest {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct DryRunQuery {
-    /// Whether only to tell what would happen.
+    /// Whether only to check everything and tell what would happen.
     dry_run: Option<bool>,
 }
 
@@ -71,6 +81,7 @@ pub struct DryRunQuery {
 #[serde(deny_unknown_fields)]
 pub struct ReversalRequest {
     /// Why, 1 to 500 characters.
+    #[schema(min_length = 1, max_length = 500, examples("Booked twice"))]
     reason: String,
 }
 
@@ -98,7 +109,8 @@ pub struct DryRunBody {
 
 /// Posts a transaction, or tells what it would do
 ///
-/// Users spend and transfer what is theirs; admins may do everything for any user.
+/// Users spend and transfer what is theirs; admins may do everything for any user. A dry run makes
+/// the same checks and writes nothing.
 ///
 /// # Errors
 /// `forbidden`, `invalid`, `invalid_amount`, `asset_type_not_found`, `user_not_found`,

@@ -16,14 +16,14 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 
 use crate::error::{Error, Result};
-use crate::web::problem::{ERRORS, Problem, REFUSALS};
+use crate::web::problem::{ERRORS, ItemProblem, Problem, REFUSALS};
 use crate::web::{Access, ApiDocuments, OwnDocuments, ROUTES, Route, SystemDocuments};
 
 /// The code that marks an operation as one that takes an idempotency key.
 const KEYED: &str = "idempotency_key_reused";
 
 #[derive(OpenApi)]
-#[openapi(components(schemas(Problem)))]
+#[openapi(components(schemas(Problem, ItemProblem)))]
 struct Frame;
 
 /// The OpenAPI document, written once.

@@ -142,7 +142,7 @@ fn parts(db: Data<Db>, wallet: WalletId, filter: HistoryFilter, scale: u8) -> im
                 Place::End => return Ok(None),
             };
             let request = PageRequest::new(Some(PageRequest::MOST), cursor)?;
-            let page = db.run(move |conn| Ok(history::rows(conn, wallet, &filter, &request)?)).await?;
+            let page = db.run(move |conn| history::rows(conn, wallet, &filter, &request)).await?;
             let lines = page.items.into_iter().map(|row| Line::new(row, scale));
             let part = written(lines, matches!(place, Place::Start))?;
             Ok(Some((part, page.next_cursor.map_or(Place::End, Place::Behind))))

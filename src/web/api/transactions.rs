@@ -30,36 +30,43 @@ pub struct TransactionBody {
 
 /// What a transaction moves, or would move.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "type": "transfer", "user": "user_alice", "counterparty": "user_bob", "asset_type": "GOLD", "amount": "12.50",
+    "description": "Thank you", "metadata": {"order": "4711"}, "asset_id": null, "reverses": null,
+    "created_at": "2026-03-01T09:30:00Z",
+    "entries": [
+        {"wallet_id": 1, "amount": "-12.50", "balance_before": "100.00", "balance_after": "87.50"},
+        {"wallet_id": 2, "amount": "12.50", "balance_before": null, "balance_after": null},
+    ],
+})))]
 pub struct MovementBody {
     /// Why value moved.
     #[serde(rename = "type")]
     transaction_type: TransactionType,
     /// Whom it is about; of a transfer and its reversal the user who sent.
-    #[schema(examples("user_alice"))]
     user: String,
     /// The other user; null where the other side is the treasury.
-    #[schema(required = true, examples("user_bob"))]
+    #[schema(required = true)]
     counterparty: Option<String>,
     /// The unit.
     asset_type: AssetTypeCode,
     /// How much moved.
-    #[schema(value_type = Decimal, examples("12.50"))]
+    #[schema(value_type = Decimal)]
     amount: String,
     /// What it was for.
-    #[schema(examples("Thank you"))]
     description: String,
     /// What the request attached, an object.
-    #[schema(value_type = Object, examples(json!({"order": "4711"})))]
+    #[schema(value_type = Object)]
     metadata: serde_json::Value,
     /// The asset, if this is its claim; else null.
-    #[schema(required = true, examples(json!(null)))]
+    #[schema(required = true)]
     asset_id: Option<AssetId>,
     /// The transaction that this one takes back; null where it takes none back.
-    #[schema(required = true, examples(json!(null)))]
+    #[schema(required = true)]
     reverses: Option<TransactionId>,
     /// Why an admin did this; only for admins, and only where a reason was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false, examples("Booked twice"))]
+    #[schema(nullable = false)]
     reason: Option<String>,
     /// When it was posted.
     created_at: DateTime<Utc>,
@@ -74,13 +81,13 @@ pub struct EntryBody {
     #[schema(required = true)]
     wallet_id: Option<WalletId>,
     /// What it gained, or gave where negative.
-    #[schema(value_type = Decimal, examples("-12.50"))]
+    #[schema(value_type = Decimal)]
     amount: String,
     /// What it held before; null where the wallet is not the viewer's.
     #[schema(required = true, value_type = Option<Decimal>)]
     balance_before: Option<String>,
     /// What it holds after; null where the wallet is not the viewer's.
-    #[schema(required = true, value_type = Option<Decimal>, examples("87.50"))]
+    #[schema(required = true, value_type = Option<Decimal>)]
     balance_after: Option<String>,
 }
 
@@ -134,9 +141,9 @@ impl EntryBody {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct TransactionsQuery {
-    /// Those in this user's wallets. Users see their own only, admins those of all.
+    /// Those in this user's wallets; `me` is the caller. Users may name themselves only.
     user: Option<String>,
-    /// Those for this reason.
+    /// Those of this type.
     #[serde(rename = "type")]
     transaction_type: Option<TransactionType>,
     /// Those of this unit.

@@ -16,13 +16,16 @@ use crate::repo::{Db, PageRequest, users};
 use crate::web::auth::CurrentUser;
 use crate::web::extract::{JsonBody, Now, PathOf, QueryOf};
 
+/// A unit of account.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "code": "GOLD", "name": "Gold Coins", "scale": 2, "minimum_balance": "0.00", "transferable": true,
+})))]
 struct AssetTypeBody {
     code: AssetTypeCode,
-    #[schema(examples("Gold Coins"))]
     name: String,
     /// How many decimals its amounts have.
-    #[schema(minimum = 0, maximum = 4, examples(2))]
+    #[schema(minimum = 0, maximum = 4)]
     scale: u8,
     /// What a wallet must keep.
     #[schema(value_type = Decimal)]
@@ -43,16 +46,19 @@ impl From<AssetType> for AssetTypeBody {
     }
 }
 
+/// What a user holds in one asset type.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "user": "user_alice", "asset_type": "GOLD", "name": "Gold Coins", "balance": "100.00", "minimum_balance": "0.00",
+})))]
 struct BalanceBody {
-    #[schema(examples("user_alice"))]
     user: String,
     asset_type: AssetTypeCode,
     /// That of the asset type.
-    #[schema(examples("Gold Coins"))]
     name: String,
     #[schema(value_type = Decimal)]
     balance: String,
+    /// What must be left after a debit.
     #[schema(value_type = Decimal)]
     minimum_balance: String,
 }
@@ -77,7 +83,7 @@ impl BalanceBody {
 #[utoipa::path(
     get,
     path = "/api/v1/asset-types",
-    responses((status = 200, description = "All of them.", body = ListBody<AssetTypeBody>))
+    responses((status = 200, description = "All asset types.", body = ListBody<AssetTypeBody>))
 )]
 pub async fn asset_types(db: Data<Db>) -> Result<HttpResponse> {
     let types = db.run(wallets::asset_types).await?;
@@ -130,11 +136,14 @@ pub async fn balance(current: CurrentUser, path: PathOf<(String, String)>, db: D
 
 /// A wallet.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(examples(json!({
+    "id": 1, "user": "user_alice", "asset_type": "GOLD", "balance": "100.00", "minimum_balance": "0.00", "version": 1,
+    "created_at": "2026-03-01T09:30:00Z",
+})))]
 pub struct WalletBody {
     /// The wallet's number.
     id: WalletId,
     /// The owner; `treasury` for the system's own, which only admins see.
-    #[schema(examples("user_alice"))]
     user: String,
     /// The unit.
     asset_type: AssetTypeCode,
@@ -142,7 +151,7 @@ pub struct WalletBody {
     #[schema(value_type = Decimal)]
     balance: String,
     /// The least that it may hold after a debit.
-    #[schema(value_type = Decimal, examples("0.00"))]
+    #[schema(value_type = Decimal)]
     minimum_balance: String,
     /// The number of its entries.
     version: i64,
@@ -205,7 +214,7 @@ pub async fn open(current: CurrentUser, body: JsonBody<NewWalletBody>, now: Now,
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct WalletsQuery {
-    /// Those of this user. Users see their own only, admins those of all.
+    /// Those of this user; `me` is the caller. Users may name themselves only.
     user: Option<String>,
     /// Those of this unit.
     #[param(example = "GOLD")]

@@ -13,9 +13,10 @@ A wallet and cashback-credit portal on a double-entry ledger.
 **Amounts** are exact decimals. Requests take a string (`\"100.00\"`) or a number (`100.50`), without \
 exponents; answers always have strings, with as many decimals as the asset type's `scale`.
 
-**Times** are RFC 3339 in UTC with `Z`. Requests may carry any offset.
+**Times** are RFC 3339 in UTC with `Z`. Requests may carry any offset. In a range, which holds both of \
+its ends, a date alone (`2024-01-31`) is that whole day in UTC.
 
-**Users** are named by their public id, for example `user_alice`; in paths `me` stands for the caller.
+**Users** are named by their public id, for example `user_alice`; `me` stands for the caller.
 
 **Errors** are problem documents (RFC 9457). Their `code` is stable; which ones an operation can give \
 stands with its responses. An unknown field or parameter is refused as `malformed`.
@@ -29,7 +30,13 @@ with the header `Idempotent-Replayed: true`. A refusal that depends on the state
 remembered. Keys are the caller's own and live at least 24 hours.
 
 **Authentication**: a bearer token from `POST /api/v1/auth/login`, a personal API key (`cof_…`) as a \
-bearer token, or login and password (Basic).";
+bearer token, or login and password (Basic). An API key may do what its scopes say and is told \
+`forbidden` elsewhere; without the scope `admin` it acts as a user.
+
+**Limits**: a body has at most 64 KiB, unless its operation allows more. After too many wrong \
+passwords or voucher codes, or registrations, comes `rate_limited`. It, `overloaded` and \
+`database_unavailable` mean that nothing was done, and `Retry-After` says when to come back. After \
+`commit_unknown` repeat the request with the same idempotency key.";
 
 /// The tags, in the order in which they are shown.
 const TAGS: [(&str, &str); 5] = [
@@ -62,7 +69,7 @@ pub(super) fn head(document: &mut Value) {
         },
         "api_key": {
             "type": "http", "scheme": "bearer", "bearerFormat": "cof_…",
-            "description": "A personal API key.",
+            "description": "A personal API key, which `POST /api/v1/me/api-keys` makes.",
         },
         "basic": {"type": "http", "scheme": "basic", "description": "Login and password, for scripts."},
     });
