@@ -43,6 +43,7 @@ pub struct StatementQuery {
     end_date: Option<String>,
     /// The kind of file.
     #[serde(default, rename = "format")]
+    #[param(inline)]
     _format: Format,
 }
 
