@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs what is missing: for "run" PostgreSQL, for "test" also Redis, Chromium and schemathesis.
-# Through apt-get where there is one; elsewhere it says what to install. schemathesis goes into a
-# Python virtual environment beside the build.
+# Installs what is missing: for "run" PostgreSQL, for "test" also curl, Redis, Chromium and
+# schemathesis. Through apt-get where there is one; elsewhere it says what to install. schemathesis
+# goes into a Python virtual environment beside the build.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -31,6 +31,7 @@ have_postgresql || missing="$missing postgresql"
 case "${1:-}" in
 run) ;;
 test)
+    have curl || missing="$missing curl"
     have redis-server || missing="$missing redis-server"
     have_chromium || missing="$missing chromium"
     have chromedriver || missing="$missing chromium-driver"

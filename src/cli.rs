@@ -49,7 +49,7 @@ struct ServeArguments {
 
 #[derive(Args)]
 struct SeedArguments {
-    /// Asset types, users with random passwords, and a dozen credits, for having a look
+    /// Asset types, users with random passwords and a past, and credits, for having a look
     #[arg(long, required = true)]
     demo: bool,
 }

@@ -17,6 +17,7 @@ use crate::ledger::Ledger;
 use crate::passwords;
 use crate::repo::assets::{self, NewAssets};
 use crate::repo::audit::Actor;
+use crate::repo::campaigns::{self, NewCampaign};
 use crate::repo::users::{self, NewUser};
 use crate::repo::{self, transactions, wallets};
 
@@ -31,14 +32,33 @@ const ASSET_TYPES: [(&str, &str, u8, bool); 4] = [
 /// Name and role of each demo user; the first one does the rest.
 const USERS: [(&str, Role); 3] = [("admin", Role::Admin), ("user_alice", Role::User), ("user_bob", Role::User)];
 
-/// What the users begin with: user, asset type, amount.
-const BALANCES: [(&str, &str, &str); 6] = [
-    ("user_alice", "GOLD", "100.00"),
-    ("user_alice", "DMND", "50"),
-    ("user_alice", "PTS", "500"),
-    ("user_bob", "GOLD", "80.00"),
-    ("user_bob", "DMND", "30"),
-    ("user_bob", "PTS", "200"),
+/// Why value moved.
+enum What {
+    TopUp,
+    Bonus,
+    Spend,
+    TransferTo(&'static str),
+}
+
+/// One movement: user, why, asset type, amount, description.
+type Past = (&'static str, What, &'static str, &'static str, &'static str);
+
+/// What the users begin with and did since. The place of each is a part of its transaction's id, so
+/// that new ones go to the end.
+const HISTORY: [Past; 13] = [
+    ("user_alice", What::TopUp, "GOLD", "100.00", "Opening balance"),
+    ("user_alice", What::TopUp, "DMND", "50", "Opening balance"),
+    ("user_alice", What::TopUp, "PTS", "500", "Opening balance"),
+    ("user_bob", What::TopUp, "GOLD", "80.00", "Opening balance"),
+    ("user_bob", What::TopUp, "DMND", "30", "Opening balance"),
+    ("user_bob", What::TopUp, "PTS", "200", "Opening balance"),
+    ("user_alice", What::TopUp, "CASH", "120.00", "Paid in at the counter"),
+    ("user_alice", What::Bonus, "CASH", "15.00", "Birthday bonus"),
+    ("user_alice", What::Spend, "CASH", "24.50", "Coffee beans"),
+    ("user_alice", What::TransferTo("user_bob"), "CASH", "30.00", "Dinner on Friday"),
+    ("user_bob", What::Bonus, "CASH", "5.00", "For filling in a survey"),
+    ("user_bob", What::Spend, "CASH", "12.25", "Cinema ticket"),
+    ("user_bob", What::TransferTo("user_alice"), "CASH", "2.75", "Tip"),
 ];
 
 /// Title, description, kind, asset type, amount, and the hours until it expires.
@@ -58,6 +78,10 @@ const CREDITS: [Credit; 12] = [
     ("Treasure Chest", "Somebody left it open.", AssetKind::Promotional, "GOLD", "40.00", Some(24 * 10)),
     ("Anniversary Points 1000", "Thank you for staying.", AssetKind::Promotional, "PTS", "1000", Some(24 * 60)),
 ];
+
+/// As a credit, and how many credits the campaign has.
+const CAMPAIGN: (Credit, usize) =
+    (("Coffee Break", "A coffee for the first five.", AssetKind::Promotional, "CASH", "3.50", Some(24 * 30)), 5);
 
 /// What was put in, and the passwords that are shown this once.
 #[derive(Debug)]
@@ -133,18 +157,28 @@ fn seed(
     let (ids, passwords) = ensure_users(conn, config, existing)?;
     let id_of = |name: &str| ids.iter().find(|(known, _)| *known == name).map(|(_, id)| *id).ok_or(Error::NotFound);
     let admin = id_of("admin")?;
-    for (number, (user, asset_type, amount)) in (1..).zip(BALANCES) {
+    for (number, (user, what, asset_type, amount, description)) in (1..).zip(HISTORY) {
         let movement = Movement {
             user: id_of(user)?,
             asset_type: AssetTypeCode::parse(asset_type)?,
             amount: Amount::parse(amount)?,
         };
-        top_up(conn, ledger, number, admin, movement)?;
+        let (asked_by, action) = match what {
+            What::TopUp => (admin, Action::TopUp(movement)),
+            What::Bonus => (admin, Action::Bonus(movement)),
+            What::Spend => (movement.user, Action::Spend { movement, floor: None }),
+            What::TransferTo(name) => {
+                (movement.user, Action::Transfer { movement, receiver: id_of(name)?, floor: None })
+            }
+        };
+        let description = description.to_owned();
+        post_once(conn, ledger, number, Command { description, ..Command::new(asked_by, action) })?;
     }
     let actor = Actor { user: Some(admin), ..Actor::default() };
     for credit in CREDITS {
         ensure_credit(conn, &actor, credit, now)?;
     }
+    ensure_campaign(conn, &actor, now)?;
     Ok(Seeded { passwords })
 }
 
@@ -190,19 +224,14 @@ fn random_password() -> Result<String> {
     Ok(bytes.iter().filter_map(|byte| ALPHABET.get(usize::from(byte % 32))).map(|&letter| char::from(letter)).collect())
 }
 
-/// Posts a first balance under an id of its own, which tells a later run that it was posted.
-fn top_up(conn: &mut PgConnection, ledger: &Ledger, number: u128, admin: UserId, movement: Movement) -> Result<()> {
+/// Posts a command under an id of its own, which tells a later run that it was posted.
+fn post_once(conn: &mut PgConnection, ledger: &Ledger, number: u128, command: Command) -> Result<()> {
     // A UUIDv7 of the first millisecond of 2024, so that it cannot be one that was drawn.
     let id = TransactionId(Uuid::from_u128(0x018c_c251_f400_7000_8000_0000_0000_0000 + number));
     if !transactions::by_ids(conn, &[id])?.is_empty() {
         return Ok(());
     }
-    let command = Command {
-        transaction: id,
-        description: "Opening balance".to_owned(),
-        ..Command::new(admin, Action::TopUp(movement))
-    };
-    ledger.submit_here(command).map(|_| ())
+    ledger.submit_here(Command { transaction: id, ..command }).map(|_| ())
 }
 
 fn ensure_credit(conn: &mut PgConnection, actor: &Actor, credit: Credit, now: DateTime<Utc>) -> Result<()> {
@@ -221,4 +250,24 @@ fn ensure_credit(conn: &mut PgConnection, actor: &Actor, credit: Credit, now: Da
         quantity: 1,
     };
     assets::create(conn, actor, &new, now).map(|_| ())
+}
+
+fn ensure_campaign(conn: &mut PgConnection, actor: &Actor, now: DateTime<Utc>) -> Result<()> {
+    let ((title, description, kind, asset_type, amount, hours), quantity) = CAMPAIGN;
+    // Its credits have its title, and come into the world together with it.
+    if assets::title_exists(conn, title)? {
+        return Ok(());
+    }
+    let new = NewCampaign {
+        title: title.to_owned(),
+        description: description.to_owned(),
+        kind,
+        asset_type: AssetTypeCode::parse(asset_type)?,
+        amount: Amount::parse(amount)?,
+        quantity,
+        starts_at: None,
+        ends_at: hours.map(|hours| now + TimeDelta::hours(hours)),
+        per_user_limit: 1,
+    };
+    campaigns::create(conn, actor, &new, now).map(|_| ())
 }

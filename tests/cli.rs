@@ -84,7 +84,8 @@ async fn sign_in(installation: &Installation, login: &str, password: &str) -> Ca
 
 /// How many rows every table has that demo data goes into.
 fn rows(conn: &mut PgConnection) -> Vec<i64> {
-    let tables = ["users", "asset_types", "assets", "wallets", "transactions", "entries", "audit_log", "claims"];
+    let tables =
+        ["users", "asset_types", "assets", "wallets", "transactions", "entries", "audit_log", "claims", "campaigns"];
     tables.iter().map(|table| count(conn, table)).collect()
 }
 
@@ -115,15 +116,26 @@ async fn is_demo(installation: &Installation, passwords: &[(String, String)]) {
         let balances = caller.read("/users/me/balances").await;
         let held: Vec<String> = balances["data"].as_array().unwrap().iter().map(|b| text(&b["balance"])).collect();
         let expected = match name.as_str() {
-            "user_alice" => ["0.00", "50", "100.00", "500"],
-            "user_bob" => ["0.00", "30", "80.00", "200"],
+            "user_alice" => ["83.25", "50", "100.00", "500"],
+            "user_bob" => ["20.00", "30", "80.00", "200"],
             _ => ["0.00", "0", "0.00", "0"],
         };
         assert_eq!(held, expected, "{name}");
     }
     let admin = sign_in(installation, &passwords[0].0, &passwords[0].1).await;
     let credits = admin.walk("/assets?").await;
-    assert_eq!(credits.len(), 12);
+    let (released, single): (Vec<_>, Vec<_>) = credits.iter().partition(|credit| credit["campaign_id"].is_i64());
+    assert_eq!((released.len(), single.len()), (5, 12));
+    for kind in ["signup", "referral", "promotional"] {
+        assert!(single.iter().any(|credit| credit["kind"] == kind), "{kind}");
+    }
+    let campaigns = admin.walk("/campaigns?").await;
+    let [campaign] = &campaigns[..] else { panic!("{campaigns:?}") };
+    assert_eq!((&campaign["status"], &campaign["available"]), (&json!("running"), &json!(5)));
+    for (type_of_movement, count) in [("top_up", 7), ("bonus", 2), ("spend", 2), ("transfer", 2)] {
+        let found = admin.walk(&format!("/transactions?type={type_of_movement}&")).await;
+        assert_eq!(found.len(), count, "{type_of_movement}");
+    }
     for (title, kind, amount) in [
         ("Signup Bonus 100", "signup", "100.00"),
         ("Referral Reward 200", "referral", "200.00"),
@@ -136,7 +148,7 @@ async fn is_demo(installation: &Installation, passwords: &[(String, String)]) {
         );
     }
     let soon = Utc::now() + TimeDelta::hours(48);
-    let expiring = credits.iter().filter_map(|credit| credit["expires_at"].as_str()?.parse::<DateTime<Utc>>().ok());
+    let expiring = single.iter().filter_map(|credit| credit["expires_at"].as_str()?.parse::<DateTime<Utc>>().ok());
     let (soon, later): (Vec<_>, Vec<_>) = expiring.partition(|expires_at| *expires_at < soon);
     assert!(soon.len() >= 2 && !later.is_empty() && soon.len() + later.len() < 12, "some soon, some later, some never");
 }
@@ -161,7 +173,7 @@ async fn the_first_start_makes_demo_data_and_later_ones_change_nothing() {
     assert_eq!((said.code, shown_passwords(&said.stdout)), (Some(0), vec![]), "{said:?}");
     let said = installation.run(&["verify"]);
     assert_eq!(said.code, Some(0), "{said:?}");
-    for word in ["CASH", "DMND", "GOLD", "PTS", "180.00", "80", "700", "The books balance."] {
+    for word in ["CASH", "DMND", "GOLD", "PTS", "103.25", "180.00", "80", "700", "The books balance."] {
         assert!(said.stdout.contains(word), "{word}: {}", said.stdout);
     }
     let alice = sign_in(&installation, "user_alice", &passwords[1].1).await;
@@ -195,7 +207,7 @@ async fn without_demo_data_the_first_admin_comes_from_the_command_line() {
 
     let running = installation.serve(&["--no-demo"]);
     assert!(running.greeting().contains("There is no admin yet"), "{}", running.greeting());
-    assert_eq!(rows(&mut installation.connect()), [0; 8]);
+    assert_eq!(rows(&mut installation.connect()), [0; 9]);
     let said = create(&format!("{PASSWORD}\nanother line\n"), "root");
     assert_eq!((said.code, said.stdout.as_str()), (Some(0), "root is an admin now.\n"), "{said:?}");
     assert!(!said.stderr.contains("Password:"), "nobody is asked where nobody sits");
@@ -236,7 +248,7 @@ async fn on_a_database_of_ones_own_there_is_demo_data_only_where_it_is_asked_for
     let installation = installation.with("DEMO_PASSWORD", PASSWORD);
     let running = installation.serve(&[]);
     assert!(running.greeting().contains("There is no admin yet"));
-    assert_eq!(rows(&mut database.connect()), [0; 8]);
+    assert_eq!(rows(&mut database.connect()), [0; 9]);
     assert!(!installation.data().exists(), "nothing is made where nothing is needed");
 
     let said = installation.run(&["seed", "--demo"]);
