@@ -3,6 +3,8 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a failing test fails loudly")]
 
+#[path = "credentials/guessing.rs"]
+mod guessing;
 mod support;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -406,17 +408,6 @@ async fn who_registers_in_masses_from_one_address_waits() {
     assert_eq!(problem(refused).await, is(429, "rate_limited"));
     web.wait_seconds(1);
     assert_eq!(register(next).await.status(), 201);
-}
-
-#[actix_web::test]
-async fn right_passwords_cost_nothing_however_many() {
-    let web = Web::start();
-    let alice = caller(&web, "alice", Role::User).await;
-    let by_password = alice.by_password("alice", PASSWORD);
-    for _ in 0..40 {
-        assert_eq!(sign_in_with(&web, "alice", PASSWORD).await.status(), 200);
-        assert_eq!(status(&by_password, Method::GET, "/me").await, 200);
-    }
 }
 
 #[actix_web::test]

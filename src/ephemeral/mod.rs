@@ -3,6 +3,8 @@
 
 mod proofs;
 mod throttle;
+mod turns;
 
 pub use proofs::PasswordProofs;
 pub use throttle::{Throttle, Throttles};
+pub use turns::Turns;

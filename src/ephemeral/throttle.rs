@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::Turns;
 use crate::error::{Error, Result};
 
 /// How many keys one throttle remembers; then it forgets those that owe least.
@@ -44,7 +45,7 @@ impl Throttle {
         self.pass(debts.get(&self.hasher.hash_one(key)), now)
     }
 
-    /// Counts an event of a key, one that was not passed too: many that were on their way at once
+    /// Counts an event of a key, one that was not passed too: those that were on their way at once
     /// are paid for afterwards.
     pub fn count(&self, key: impl Hash, now: DateTime<Utc>) {
         if self.is_on {
@@ -94,16 +95,26 @@ fn forget(debts: &mut HashMap<u64, DateTime<Utc>>, now: DateTime<Utc>) {
     debts.retain(|_, until| *until > least);
 }
 
-/// The throttles of one process.
+/// The throttles of one process, and the turns that keep them from being overrun.
 pub struct Throttles {
-    /// Wrong passwords per login, whether the login exists or not.
+    /// Wrong passwords per login and network, whether the login exists or not: whoever guesses
+    /// shuts the owner out of no other network.
     pub logins: Throttle,
+    /// Wrong passwords per login from all networks together.
+    pub logins_anywhere: Throttle,
+    /// Passwords per login that are hashed, right or wrong, so that no account can keep the
+    /// hashing threads busy.
+    pub hashes: Throttle,
     /// Wrong passwords per network address.
     pub addresses: Throttle,
     /// Registrations per network address.
     pub registrations: Throttle,
     /// Wrong voucher codes per user.
     pub voucher_codes: Throttle,
+    /// Whose turn it is to try a password, per login.
+    pub password_turns: Turns,
+    /// Whose turn it is to try a voucher code, per user.
+    pub code_turns: Turns,
 }
 
 impl Throttles {
@@ -111,9 +122,13 @@ impl Throttles {
     pub fn new(is_on: bool) -> Self {
         Self {
             logins: Throttle::new(10, 30, is_on),
+            logins_anywhere: Throttle::new(100, 10, is_on),
+            hashes: Throttle::new(120, 1, is_on),
             addresses: Throttle::new(100, 3, is_on),
             registrations: Throttle::new(500, 1, is_on),
             voucher_codes: Throttle::new(20, 30, is_on),
+            password_turns: Turns::default(),
+            code_turns: Turns::default(),
         }
     }
 }

@@ -273,3 +273,19 @@ async fn of_sixty_four_users_at_once_ten_get_the_ten_credits_of_a_campaign() {
     assert_eq!((count_in(&web, "claims"), count_in(&web, "transactions")), (10, 10));
     audit(&web);
 }
+
+#[actix_web::test]
+async fn of_many_wrong_codes_at_once_few_more_than_twenty_are_looked_up_and_right_ones_are_all_heard() {
+    let (web, admin) = web_with_admin().await;
+    let guesser = caller(&web, "guesser", Role::User).await;
+    let other = caller(&web, "other", Role::User).await;
+    let codes = vouchers(&admin, &credit(1, "GOLD", "2")).await;
+    let answers = join_all((0..100).map(|_| by_code(&guesser, "2222222222222"))).await;
+    let tried = answers.iter().filter(|answer| answer.status() == 404).count();
+    assert!((WRONG_AT_ONCE..WRONG_AT_ONCE + 3).contains(&tried), "{tried}");
+    assert!(answers.iter().all(|answer| [404, 429].contains(&answer.status().as_u16())));
+    let answers = join_all((0..60).map(|_| by_code(&other, &codes[0].1))).await;
+    let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status().as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [vec![200; 59], vec![201]].concat());
+}

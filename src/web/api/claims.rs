@@ -119,6 +119,7 @@ pub async fn redeem(
     let user = current.user.id;
     let action = match request.body {
         ClaimRequest { code: Some(code), campaign_id: None } => {
+            let _turn = throttles.code_turns.wait(&[user]).await?;
             throttles.voucher_codes.check(user, now.0)?;
             let asset = match VoucherCode::parse(&code) {
                 Ok(code) => db.run(move |conn| assets::by_code(conn, &code)).await?,

@@ -62,6 +62,24 @@ impl Registration<'_> {
     }
 }
 
+/// A try to prove who one is by a password.
+struct Attempt<'a> {
+    /// None where the text cannot be a login.
+    login: Option<&'a Login>,
+    /// What tries of this login are counted under.
+    name: &'a str,
+    password: &'a str,
+    proofs: Option<&'a PasswordProofs>,
+}
+
+/// What is known of a login before a password is hashed.
+enum Known {
+    /// The password was proved a moment ago.
+    Proved(User),
+    /// Who has the login, with the hash of the password.
+    Unproved(Option<(User, String)>),
+}
+
 /// Where a request's sender registers and proves by a password who it is: what that takes, who is
 /// calling from where, and when.
 pub struct Reception {
@@ -113,8 +131,9 @@ impl Reception {
     /// not.
     ///
     /// # Errors
-    /// [`Error::RateLimited`] after too many wrong passwords, whether this one is right or not;
-    /// [`Refusal::InvalidCredentials`] in every other case of no; [`Error::Overloaded`].
+    /// [`Error::RateLimited`] after too many wrong passwords, whether this one is right or not, or
+    /// very many right ones; [`Refusal::InvalidCredentials`] in every other case of no;
+    /// [`Error::Overloaded`].
     pub async fn check_credentials(&self, login: &str, password: &str) -> Result<User> {
         self.prove(login, password, None).await
     }
@@ -128,26 +147,31 @@ impl Reception {
     }
 
     async fn prove(&self, login: &str, password: &str, proofs: Option<&PasswordProofs>) -> Result<User> {
-        let parsed = Login::parse(login);
-        let name = parsed.as_ref().map_or(login, Login::as_str).to_owned();
-        self.may_guess(&[&name])?;
-        let found = match parsed {
-            Ok(login) => self.db.run(move |conn| users::by_login(conn, &login)).await?,
-            Err(_) => None,
-        };
-        if let (Some(proofs), Some((user, hash))) = (proofs, &found)
-            && proofs.has(&name, password, hash)?
+        let parsed = Login::parse(login).ok();
+        let name = parsed.as_ref().map_or(login, Login::as_str);
+        let attempt = Attempt { login: parsed.as_ref(), name, password, proofs };
+        self.may_guess(&[name])?;
+        if proofs.is_some()
+            && let Known::Proved(user) = self.look_up(&attempt).await?
         {
-            return Ok(user.clone());
+            return Ok(user);
         }
+        let _turn = self.throttles.password_turns.wait(&[name]).await?;
+        // Once more, since those who had their turn before may have guessed wrong, or proved it.
+        self.may_guess(&[name])?;
+        let found = match self.look_up(&attempt).await? {
+            Known::Proved(user) => return Ok(user),
+            Known::Unproved(found) => found,
+        };
+        self.throttles.hashes.take(name, self.now)?;
         let hash = found.as_ref().map(|(_, hash)| hash.clone());
         let matches = self.passwords.verify(password.to_owned(), hash).await?;
         let Some((user, hash)) = found.filter(|_| matches) else {
-            self.count_guess(&[&name]);
+            self.count_guess(&[name]);
             return Err(Refusal::InvalidCredentials.into());
         };
         if let Some(proofs) = proofs {
-            proofs.remember(&name, password, &hash)?;
+            proofs.remember(name, password, &hash)?;
         }
         if self.passwords.is_outdated(&hash)
             && let Err(error) = self.rehash(user.id, hash, password).await
@@ -156,6 +180,17 @@ impl Reception {
             tracing::warn!(%error, "a password was not hashed anew");
         }
         Ok(user)
+    }
+
+    async fn look_up(&self, attempt: &Attempt<'_>) -> Result<Known> {
+        let Some(login) = attempt.login.cloned() else { return Ok(Known::Unproved(None)) };
+        let found = self.db.run(move |conn| users::by_login(conn, &login)).await?;
+        if let (Some(proofs), Some((user, hash))) = (attempt.proofs, &found)
+            && proofs.has(attempt.name, attempt.password, hash)?
+        {
+            return Ok(Known::Proved(user.clone()));
+        }
+        Ok(Known::Unproved(found))
     }
 
     async fn rehash(&self, user: UserId, old: String, password: &str) -> Result<()> {
@@ -179,6 +214,11 @@ impl Reception {
             return Err(Error::Invalid(vec![FieldError { field: "new_password".into(), ..error }]));
         }
         self.may_guess(&logins)?;
+        let _turns = self.throttles.password_turns.wait(&logins).await?;
+        self.may_guess(&logins)?;
+        for login in &logins {
+            self.throttles.hashes.take(login, self.now)?;
+        }
         let wrong = || Error::Invalid(vec![FieldError::new("current_password", "This is not your password.")]);
         let id = user.id;
         let old_hash = self.db.run(move |conn| users::password_hash(conn, id)).await?;
@@ -199,17 +239,21 @@ impl Reception {
     /// Passes whoever may try a password of one who has these logins: before anything is hashed or
     /// looked up, so that the answer does not tell whether a login exists.
     fn may_guess(&self, logins: &[&str]) -> Result<()> {
+        let network = network(&self.client.ip_address);
         for login in logins {
-            self.throttles.logins.check(login, self.now)?;
+            self.throttles.logins.check((login, network), self.now)?;
+            self.throttles.logins_anywhere.check(login, self.now)?;
         }
-        self.throttles.addresses.check(network(&self.client.ip_address), self.now)
+        self.throttles.addresses.check(network, self.now)
     }
 
     fn count_guess(&self, logins: &[&str]) {
+        let network = network(&self.client.ip_address);
         for login in logins {
-            self.throttles.logins.count(login, self.now);
+            self.throttles.logins.count((login, network), self.now);
+            self.throttles.logins_anywhere.count(login, self.now);
         }
-        self.throttles.addresses.count(network(&self.client.ip_address), self.now);
+        self.throttles.addresses.count(network, self.now);
     }
 }
 
