@@ -8,7 +8,9 @@ mod guessing;
 mod support;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use coffer::domain::Role;
+use coffer::domain::{Login, Role};
+use coffer::passwords::hash_here;
+use coffer::repo::users::{self, NewUser};
 use diesel::connection::SimpleConnection;
 use futures::future::join_all;
 use futures::{StreamExt, stream};
@@ -441,6 +443,32 @@ async fn a_changed_password_ends_all_other_sessions_and_leaves_api_keys() {
     let body = json!({"current_password": new, "new_password": PASSWORD});
     assert_eq!(send(by_password.post("/me/password").json(&body)).await.status(), 204);
     assert_eq!(status(&alice, Method::GET, "/me").await, 401, "changed outside of a session, all sessions end");
+}
+
+#[actix_web::test]
+async fn an_account_that_the_command_line_makes_an_admin_keeps_nothing_of_whoever_had_it() {
+    let web = Web::start();
+    let alice = caller(&web, "alice", Role::User).await;
+    let bob = caller(&web, "bob", Role::User).await;
+    let all = json!({"name": "k", "scopes": ["read", "write", "admin"]});
+    change(&web, "update users set role = 'admin' where username = 'alice'");
+    let key = alice.by_api_key(&all).await;
+    let bobs = bob.by_api_key(&json!({"name": "k"})).await;
+    assert_eq!(status(&key, Method::GET, "/me").await, 200);
+    let new = NewUser {
+        external_id: None,
+        logins: vec![Login::username("alice").unwrap()],
+        password_hash: hash_here("four loud walruses", 4).unwrap(),
+        role: Role::Admin,
+    };
+    web.db.run_here(|conn| users::make_admin(conn, &new, Utc::now())).unwrap();
+    for caller in [&key, &alice] {
+        assert_eq!(problem(send(caller.get("/me")).await).await, is(401, "unauthenticated"));
+    }
+    assert_eq!(status(&bobs, Method::GET, "/me").await, 200, "others keep their keys");
+    let again = alice.by_password("alice", "four loud walruses");
+    assert_eq!(again.read("/me").await["role"], "admin");
+    assert_eq!(again.read("/me/api-keys").await["data"], json!([]));
 }
 
 async fn caller_again(web: &Web, login: &str) -> Caller {

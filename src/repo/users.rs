@@ -9,7 +9,7 @@ use super::audit::{self, Act, Actor};
 use super::sessions;
 use crate::domain::{ExternalId, Login, Role, SessionId, User, UserId};
 use crate::error::{Refusal, Result};
-use crate::schema::users;
+use crate::schema::{api_keys, users};
 
 /// The letters of generated external ids: base32 (RFC 4648, section 6) in lower case.
 const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
@@ -192,7 +192,8 @@ pub fn has_admin(conn: &mut PgConnection) -> Result<bool> {
 }
 
 /// Registers an admin; where a user with this username exists, makes that one an admin with the new
-/// password, and ends its sessions. For whoever has the command line, which is above the roles.
+/// password, and ends its sessions and API keys, which may be somebody else's. For whoever has the
+/// command line, which is above the roles.
 ///
 /// # Errors
 /// The database's.
@@ -209,6 +210,7 @@ pub fn make_admin(conn: &mut PgConnection, new: &NewUser, now: DateTime<Utc>) ->
             None => register(conn, new)?,
         };
         sessions::end_all(conn, user.id, None, now)?;
+        diesel::delete(api_keys::table.filter(api_keys::user_id.eq(user.id))).execute(conn)?;
         let act = Act {
             action: "user.make_admin",
             target: format!("user:{}", user.external_id),
