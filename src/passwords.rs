@@ -22,8 +22,8 @@ const LEAST_CHARACTERS: usize = 10;
 /// The most bytes of a password, so that a hash stays cheap to begin.
 const MOST_BYTES: usize = 1024;
 
-/// What must be left of a password beside the login's own letters.
-const LEAST_BESIDE_LOGIN: usize = 4;
+/// The fewest characters that must be left of a password without what anyone would guess.
+const LEAST_OWN: usize = 5;
 
 /// Says what the pre-hash is for; changing it makes every stored hash useless.
 const LABEL: &[u8] = b"coffer password v1";
@@ -34,19 +34,16 @@ const THREADS: usize = 2;
 /// How many hashes may wait; at the default cost the last of them waits ten seconds.
 const QUEUE: usize = 64;
 
-/// Known-common passwords, sorted by their bytes.
-static COMMON: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
-    let mut words: Vec<_> =
-        include_str!("passwords/common.txt").lines().filter(|line| !line.starts_with('#')).collect();
-    words.sort_unstable();
-    words
-});
+/// Known-common passwords.
+static COMMON: LazyLock<Vec<&'static str>> =
+    LazyLock::new(|| include_str!("passwords/common.txt").lines().filter(|line| !line.starts_with('#')).collect());
 
-/// Checks a new password against the rules; `logins` are the names that its owner signs in with.
+/// Checks a new password against the rules; `names` are those that its owner is known by. Case and
+/// blanks make no password better.
 ///
 /// # Errors
 /// A field error for `password` that says what to do.
-pub fn check(password: &str, logins: &[&str]) -> std::result::Result<(), FieldError> {
+pub fn check(password: &str, names: &[&str]) -> std::result::Result<(), FieldError> {
     let refuse = |message: &'static str| Err(FieldError::new("password", message));
     if password.chars().count() < LEAST_CHARACTERS {
         return refuse("Use at least 10 characters. A few words make a good password.");
@@ -54,24 +51,52 @@ pub fn check(password: &str, logins: &[&str]) -> std::result::Result<(), FieldEr
     if password.len() > MOST_BYTES {
         return refuse("Use at most 1024 bytes.");
     }
-    let lower = password.to_lowercase();
-    if COMMON.binary_search(&lower.as_str()).is_ok() {
-        return refuse("This password is on the list of common ones that attackers try first. Use another.");
+    let plain: String = password.to_lowercase().split_whitespace().collect();
+    if own_characters(&plain) < LEAST_OWN || is_repetition(&plain) {
+        return refuse("The password must not be a repetition or a sequence, such as 1234. Use a few words.");
     }
-    if logins.iter().any(|login| is_only(&lower, &login.to_lowercase())) {
-        return refuse("The password must not be the name that you sign in with.");
+    let is_little_beside = |guess: &str| {
+        !guess.is_empty() && plain.contains(guess) && own_characters(&plain.replace(guess, " ")) < LEAST_OWN
+    };
+    if COMMON.iter().any(|word| is_little_beside(word)) {
+        return refuse(
+            "This is a common password that attackers try first, or one with fewer than 5 other characters. \
+             Use another.",
+        );
+    }
+    let names = names.iter().map(|name| name.to_lowercase());
+    let mut parts = names.flat_map(|name| {
+        let local = name.split_once('@').map(|(local, _)| local.to_owned());
+        let digits = name.strip_prefix('+').map(str::to_owned);
+        [Some(name), local, digits].into_iter().flatten()
+    });
+    if parts.any(|part| is_little_beside(&part)) {
+        return refuse("The password must have at least 5 characters beside a name of yours.");
     }
     Ok(())
 }
 
-/// Whether little but the login is left of a password: the login itself, doubled, or with a few
-/// characters around it.
-fn is_only(password: &str, login: &str) -> bool {
-    let name = login.split_once('@').map_or(login, |(local, _)| local);
-    [login, name]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .any(|part| password.contains(part) && password.replace(part, "").chars().count() < LEAST_BESIDE_LOGIN)
+/// How many characters are neither blank nor follow from the one before, as in `aaa`, `abc` and
+/// `321`.
+fn own_characters(text: &str) -> usize {
+    let mut before = None;
+    let is_own = |character: &char| {
+        let follows = match before.replace(*character) {
+            Some('9') if *character == '0' => true,
+            Some('0') if *character == '9' => true,
+            Some(before) => u32::from(before).abs_diff(u32::from(*character)) <= 1,
+            None => false,
+        };
+        !follows && !character.is_whitespace()
+    };
+    text.chars().filter(is_own).count()
+}
+
+/// Whether the text is a piece shorter than a password, again and again.
+fn is_repetition(text: &str) -> bool {
+    let characters: Vec<char> = text.chars().collect();
+    let longest = (characters.len() / 2).min(LEAST_CHARACTERS - 1);
+    (1..=longest).any(|length| characters.iter().zip(characters.iter().skip(length)).all(|(one, next)| one == next))
 }
 
 /// Hashes a password on the calling thread; for the command line, which may block.
@@ -185,6 +210,49 @@ mod tests {
         assert!(check(&"ä".repeat(513), &[]).is_err(), "more than 1024 bytes");
         assert!(check("user_aliceuser_alice", &["user_alice"]).is_err(), "the login doubled");
         assert!(check("user_alice12", &["user_alice"]).is_err(), "the login with little around it");
+    }
+
+    #[test]
+    fn names_and_common_passwords_need_five_more_characters_beside_them() {
+        let names = ["johnny77", "johnny77@example.org", "+442079460018"];
+        for bad in [
+            "johnny771234",
+            "I am johnny77",
+            "Johnny77!?#*",
+            "johnny77 12345678",
+            "+442079460018",
+            "442079460018abcd",
+            "password1234",
+            "Password 12 34",
+            "xpassword123",
+        ] {
+            assert!(check(bad, &names).is_err(), "{bad}");
+        }
+        for good in ["johnny77 walrus", "johnny rows a boat", "password123 walrus"] {
+            assert!(check(good, &names).is_ok(), "{good}");
+        }
+        assert!(check("three quiet walruses", &["al", "wal", "s"]).is_ok(), "a short name in a longer word");
+    }
+
+    #[test]
+    fn repetitions_and_sequences_are_refused() {
+        for bad in [
+            "          ",
+            "0123456789012",
+            "9876543210987",
+            "abcdefghijklmn",
+            "coffercoffer",
+            "Coffer coffer COFFER",
+            "aaaaaaaaaaaa",
+            "1212121212121",
+            "aaaabbbbccccdddd",
+            "abcabcabcabc",
+        ] {
+            assert!(check(bad, &[]).is_err(), "{bad}");
+        }
+        for good in ["coffer coffin coffee", "four loud walruses", "kH7&pQ2#xZ"] {
+            assert!(check(good, &[]).is_ok(), "{good}");
+        }
     }
 
     #[test]
