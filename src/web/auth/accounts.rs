@@ -229,7 +229,7 @@ impl Reception {
         let new_hash = self.passwords.hash(new).await?;
         let session = match caller.proof {
             Proof::Session(session) => Some(session),
-            Proof::Password | Proof::ApiKey(_) => None,
+            Proof::Password | Proof::ApiKey => None,
         };
         let now = self.now;
         let change = move |conn: &mut _| users::change_password(conn, id, (&old_hash, &new_hash), session, now);

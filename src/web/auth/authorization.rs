@@ -64,5 +64,5 @@ async fn by_api_key(req: &HttpRequest, key: &str) -> Result<Option<CurrentUser>>
     if !scopes.may_administer {
         user.role = Role::User;
     }
-    Ok(Some(CurrentUser { user, proof: Proof::ApiKey(id) }))
+    Ok(Some(CurrentUser { user, proof: Proof::ApiKey }))
 }

@@ -48,7 +48,7 @@ struct TokenKeys {
 
 /// What an access token says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Claims {
+struct TokenContents {
     iss: String,
     aud: String,
     sub: String,
@@ -132,7 +132,7 @@ impl Keys {
     /// # Errors
     /// [`Error::Broken`] where signing fails.
     pub fn access_token(&self, session: SessionId, subject: &str, now: DateTime<Utc>) -> Result<String> {
-        let claims = Claims {
+        let contents = TokenContents {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
             sub: subject.to_owned(),
@@ -144,7 +144,7 @@ impl Keys {
         };
         let mut header = Header::new(Algorithm::HS256);
         header.kid = Some(self.current.id.clone());
-        jsonwebtoken::encode(&header, &claims, &self.current.jwt_signing).map_err(Error::broken)
+        jsonwebtoken::encode(&header, &contents, &self.current.jwt_signing).map_err(Error::broken)
     }
 
     /// Reads an access token that is good at `now`, five seconds more or less.
@@ -154,17 +154,17 @@ impl Keys {
     pub fn read_access_token(&self, token: &str, now: DateTime<Utc>) -> Result<Bearer> {
         let key_id = jsonwebtoken::decode_header(token).ok().and_then(|header| header.kid);
         let keys = key_id.and_then(|id| self.token_keys().find(|keys| keys.id == id)).ok_or(Error::Unauthenticated)?;
-        let claims = jsonwebtoken::decode::<Claims>(token, &keys.jwt_checking, &self.jwt_rules)
+        let contents = jsonwebtoken::decode::<TokenContents>(token, &keys.jwt_checking, &self.jwt_rules)
             .map_err(|_| Error::Unauthenticated)?
             .claims;
         let now = now.timestamp();
-        let good = claims.typ == TYPE
-            && claims.nbf <= now.saturating_add(LEEWAY_SECONDS)
-            && claims.exp > now.saturating_sub(LEEWAY_SECONDS);
+        let good = contents.typ == TYPE
+            && contents.nbf <= now.saturating_add(LEEWAY_SECONDS)
+            && contents.exp > now.saturating_sub(LEEWAY_SECONDS);
         if !good {
             return Err(Error::Unauthenticated);
         }
-        Ok(Bearer { session: SessionId(claims.sid), subject: claims.sub })
+        Ok(Bearer { session: SessionId(contents.sid), subject: contents.sub })
     }
 
     /// The refresh token number `generation` of a session. It proves itself: nothing about it is
@@ -260,13 +260,13 @@ mod tests {
 
     fn signed(keys: &Keys, algorithm: Algorithm, change: impl Fn(&mut serde_json::Value)) -> String {
         let now = noon().timestamp();
-        let mut claims = serde_json::json!({
+        let mut contents = serde_json::json!({
             "iss": "coffer", "aud": "coffer-api", "sub": "user_alice", "sid": Uuid::nil(), "typ": "access",
             "iat": now, "nbf": now, "exp": now + 900,
         });
-        change(&mut claims);
+        change(&mut contents);
         let header = Header { kid: Some(keys.current.id.clone()), ..Header::new(algorithm) };
-        jsonwebtoken::encode(&header, &claims, &keys.current.jwt_signing).unwrap()
+        jsonwebtoken::encode(&header, &contents, &keys.current.jwt_signing).unwrap()
     }
 
     #[test]
@@ -328,15 +328,15 @@ mod tests {
         let token = ours.access_token(SessionId::random(), "user_alice", noon()).unwrap();
         assert_eq!(jsonwebtoken::decode_header(&token).unwrap().kid.unwrap(), ours.current.id);
         assert!(ours.current.id != keys("x").current.id && ours.current.id == keys("k").current.id);
-        let claims =
-            jsonwebtoken::decode::<Claims>(&token, &ours.current.jwt_checking, &ours.jwt_rules).unwrap().claims;
+        let contents =
+            jsonwebtoken::decode::<TokenContents>(&token, &ours.current.jwt_checking, &ours.jwt_rules).unwrap().claims;
         for kid in [None, Some(String::new()), Some(keys("x").current.id)] {
             let header = Header { kid: kid.clone(), ..Header::new(Algorithm::HS256) };
-            let signed = jsonwebtoken::encode(&header, &claims, &ours.current.jwt_signing).unwrap();
+            let signed = jsonwebtoken::encode(&header, &contents, &ours.current.jwt_signing).unwrap();
             assert!(ours.read_access_token(&signed, noon()).is_err(), "{kid:?}");
         }
         let confused = Header { kid: Some(keys("x").current.id), ..Header::new(Algorithm::HS256) };
-        let signed = jsonwebtoken::encode(&confused, &claims, &keys("x").current.jwt_signing).unwrap();
+        let signed = jsonwebtoken::encode(&confused, &contents, &keys("x").current.jwt_signing).unwrap();
         assert!(ours.read_access_token(&signed, noon()).is_err());
     }
 

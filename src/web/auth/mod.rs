@@ -21,7 +21,7 @@ pub use keys::Keys;
 
 use super::extract::{self, Client, Door};
 use super::middleware::RequestId;
-use crate::domain::{ApiKeyId, Role, SessionId, SessionKind, User};
+use crate::domain::{Role, SessionId, SessionKind, User};
 use crate::error::{Error, Result};
 use crate::repo::audit::Actor;
 use crate::repo::doorkeeper::Doorkeeper;
@@ -46,7 +46,7 @@ pub enum Proof {
     /// By login and password, sent along with the request.
     Password,
     /// By a personal API key. Without the scope `admin` its user has the role of a user here.
-    ApiKey(ApiKeyId),
+    ApiKey,
 }
 
 /// A user who is there in person, by session or password: whoever may change what opens the
@@ -99,7 +99,7 @@ impl FromRequest for SignedIn {
             let current = visitor(&req).await?.ok_or(Error::Unauthenticated)?;
             match current.proof {
                 Proof::Session(_) | Proof::Password => Ok(Self(current)),
-                Proof::ApiKey(_) => Err(Error::Forbidden),
+                Proof::ApiKey => Err(Error::Forbidden),
             }
         })
     }
@@ -114,7 +114,7 @@ impl FromRequest for InSession {
         Box::pin(async move {
             match visitor(&req).await?.ok_or(Error::Unauthenticated)?.proof {
                 Proof::Session(session) => Ok(Self(session)),
-                Proof::Password | Proof::ApiKey(_) => Err(Error::Forbidden),
+                Proof::Password | Proof::ApiKey => Err(Error::Forbidden),
             }
         })
     }
