@@ -4,6 +4,9 @@ use sha2::{Digest, Sha256};
 
 use super::ApiKeyId;
 
+/// The letters of base32 (RFC 4648, section 6) in lower case.
+pub const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
 text_enum! {
     /// Which door a session opens; it never opens the other.
     pub enum SessionKind {
@@ -60,13 +63,11 @@ impl ApiKeySecret {
     /// What every API key begins with, so that people and scanners know one when they see it.
     pub const MARK: &'static str = "cof_";
 
-    /// Base32 (RFC 4648, section 6) in lower case.
-    const ALPHABET: &'static [u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     const LENGTH: usize = 32;
 
     /// Makes a secret from random bytes, one for each of its characters.
     pub fn from_random(bytes: [u8; Self::LENGTH]) -> Self {
-        let characters = bytes.iter().filter_map(|byte| Self::ALPHABET.get(usize::from(byte % 32)));
+        let characters = bytes.iter().filter_map(|byte| BASE32.get(usize::from(byte % 32)));
         Self(characters.map(|&character| char::from(character)).collect())
     }
 
@@ -88,7 +89,7 @@ impl ApiKeySecret {
     /// Reads a whole key; none where the text cannot be one.
     pub fn parse_key(text: &str) -> Option<(ApiKeyId, Self)> {
         let (id, secret) = text.strip_prefix(Self::MARK)?.split_once('_')?;
-        let shaped = secret.len() == Self::LENGTH && secret.bytes().all(|byte| Self::ALPHABET.contains(&byte));
+        let shaped = secret.len() == Self::LENGTH && secret.bytes().all(|byte| BASE32.contains(&byte));
         Some((id.parse().ok()?, Self(secret.to_owned()))).filter(|_| shaped)
     }
 }

@@ -19,7 +19,7 @@ mod wallet;
 pub use amount::{Amount, Balance};
 pub use asset::{Asset, AssetKind, AssetStatus, AssetType, AssetTypeCode, Scale, VoucherCode};
 pub use campaign::{Campaign, CampaignStatus};
-pub use credential::{ApiKeySecret, Scope, Scopes, SecretHash, SessionKind};
+pub use credential::{ApiKeySecret, BASE32, Scope, Scopes, SecretHash, SessionKind};
 pub use id::{ApiKeyId, AssetId, CampaignId, SessionId, TransactionId, UserId, WalletId};
 pub use period::Period;
 pub use transaction::{Entry, Transaction, TransactionType};

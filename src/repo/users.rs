@@ -7,12 +7,9 @@ use diesel::prelude::*;
 
 use super::audit::{self, Act, Actor};
 use super::sessions;
-use crate::domain::{ExternalId, Login, Role, SessionId, User, UserId};
+use crate::domain::{BASE32, ExternalId, Login, Role, SessionId, User, UserId};
 use crate::error::{Refusal, Result};
 use crate::schema::{api_keys, users};
-
-/// The letters of generated external ids: base32 (RFC 4648, section 6) in lower case.
-const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 /// Someone to be registered.
 #[derive(Debug, Clone)]
