@@ -22,7 +22,7 @@ use serde::Serialize;
 
 use crate::repo::Page;
 
-/// A page of a list, newest first.
+/// A page of a list.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct ListBody<T> {
     data: Vec<T>,
@@ -32,11 +32,6 @@ struct ListBody<T> {
 }
 
 impl<T> ListBody<T> {
-    /// A list that is never longer than one page.
-    fn whole(data: Vec<T>) -> Self {
-        Self { data, next_cursor: None }
-    }
-
     /// A page, each of its items as it looks outside.
     fn of<I>(page: Page<I>, body: impl Fn(I) -> T) -> Self {
         Self { data: page.items.into_iter().map(body).collect(), next_cursor: page.next_cursor }
