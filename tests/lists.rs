@@ -132,3 +132,19 @@ async fn a_list_takes_only_the_cursors_that_it_gave_out() {
         }
     }
 }
+
+#[actix_web::test]
+async fn an_asset_type_that_does_not_exist_is_not_an_empty_list() {
+    let (web, admin) = furnished(Web::start()).await;
+    let anna = caller(&web, "anna", Role::User).await;
+    for list in ["/assets", "/wallets", "/transactions"] {
+        for caller in [&admin, &anna] {
+            for code in ["NOPE", "nope"] {
+                let answer = send(caller.get(&format!("{list}?asset_type={code}"))).await;
+                assert_eq!(problem(answer).await, is(404, "asset_type_not_found"), "{list} {code}");
+            }
+            let empty = json!({"data": [], "next_cursor": null});
+            assert_eq!(caller.read(&format!("{list}?asset_type=PTS")).await, empty, "{list}");
+        }
+    }
+}

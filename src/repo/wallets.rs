@@ -52,6 +52,17 @@ pub fn asset_type(conn: &mut PgConnection, code: &AssetTypeCode) -> Result<Asset
     found.ok_or_else(|| Refusal::AssetTypeNotFound(code.to_string()).into())
 }
 
+/// A page that was narrowed to an asset type, if there is such a type. Only an empty page leaves a doubt.
+///
+/// # Errors
+/// [`Refusal::AssetTypeNotFound`].
+pub fn of_known_type<T>(conn: &mut PgConnection, page: Page<T>, code: Option<&AssetTypeCode>) -> Result<Page<T>> {
+    if let Some(code) = code.filter(|_| page.items.is_empty()) {
+        asset_type(conn, code)?;
+    }
+    Ok(page)
+}
+
 /// Creates an asset type unless there is one with its code.
 ///
 /// # Errors

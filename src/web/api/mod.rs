@@ -18,9 +18,32 @@ pub mod system;
 pub mod transactions;
 pub mod wallets;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::domain::Role;
 use crate::repo::Page;
+use crate::repo::assets::Viewer;
+use crate::web::auth::CurrentUser;
+
+/// As whom the caller looks.
+fn viewer(current: &CurrentUser) -> Viewer {
+    match current.user.role {
+        Role::Admin => Viewer::Admin,
+        Role::User => Viewer::User(current.user.id),
+    }
+}
+
+/// Which page of a list.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// How many rows.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
 
 /// A page of a list.
 #[derive(Debug, Serialize, utoipa::ToSchema)]

@@ -6,9 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::ListBody;
 use super::amount::Decimal;
-use super::assets::{PageQuery, viewer};
+use super::{ListBody, PageQuery, viewer};
 use crate::domain::{AssetType, AssetTypeCode, Role, User, WalletId};
 use crate::error::Result;
 use crate::repo::wallets::{self, Holding, WalletFilter, WalletView};
@@ -260,7 +259,9 @@ pub async fn list(current: CurrentUser, query: QueryOf<WalletsQuery>, db: Data<D
                 (None, Role::User) => Some(current.user.id),
                 (Some(name), _) => Some(users::meant_by(conn, current.user, &name)?.id),
             };
-            wallets::page(conn, &WalletFilter { user, asset_type }, &request)
+            let filter = WalletFilter { user, asset_type };
+            let page = wallets::page(conn, &filter, &request)?;
+            wallets::of_known_type(conn, page, filter.asset_type.as_ref())
         })
         .await?;
     Ok(HttpResponse::Ok().json(ListBody::of(page, WalletBody::from)))
