@@ -296,14 +296,14 @@ async fn only_admins_create_and_bodies_have_a_limit() {
     let answer = send(user.post("/admin/assets").json(&body)).await;
     assert_eq!(problem(answer).await, is(403, "forbidden"));
     let nobody = Client::new().post(web.url("/api/v1/admin/assets")).json(&body);
-    for request in [
-        nobody.try_clone().unwrap(),
-        nobody.try_clone().unwrap().bearer_auth("nonsense"),
-        nobody.basic_auth("root", Some("wrong")),
+    for (request, code) in [
+        (nobody.try_clone().unwrap(), "unauthenticated"),
+        (nobody.try_clone().unwrap().bearer_auth("nonsense"), "unauthenticated"),
+        (nobody.basic_auth("root", Some("wrong")), "invalid_credentials"),
     ] {
         let answer = send(request).await;
         assert!(answer.headers()["www-authenticate"].to_str().unwrap().starts_with("Bearer"));
-        assert_eq!(problem(answer).await, is(401, "unauthenticated"));
+        assert_eq!(problem(answer).await, is(401, code));
     }
     let mut large = credit(1, "GOLD", "1");
     large["description"] = json!("x".repeat(64 * 1024));

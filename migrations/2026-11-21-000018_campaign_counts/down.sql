@@ -1,2 +1,2 @@
-drop index assets_campaign_index;
 create index assets_campaign_index on assets (campaign_id) where campaign_id is not null;
+drop index assets_campaign_counts_index;

@@ -230,15 +230,19 @@ fn transaction(command: &Command, posting: Posting, wallets: &WalletIds) -> Tran
 }
 
 /// The transaction that a command would make now, by the rules of [`super::Ledger::submit`], against
-/// a snapshot: nothing is locked or written, and idempotency keys are not looked at. The treasury's
-/// wallet is that of the first lane.
+/// a snapshot: nothing is locked or written, and idempotency keys are not looked at.
 ///
 /// # Errors
 /// The refusal; the database's.
-pub fn preview(conn: &mut PgConnection, now: DateTime<Utc>, command: &Command) -> Result<Transaction, Error> {
+pub fn preview(
+    conn: &mut PgConnection,
+    lane: Lane,
+    now: DateTime<Utc>,
+    command: &Command,
+) -> Result<Transaction, Error> {
     let command = Command { idempotency: None, ..command.clone() };
     let mut snapshot = conn.build_transaction().read_only().repeatable_read();
-    let mut book = snapshot.run(|conn| open_book(conn, Lane(0), now, &[&command], Locks::None))?;
+    let mut book = snapshot.run(|conn| open_book(conn, lane, now, &[&command], Locks::None))?;
     match decide(&mut book, &command)? {
         Decision::Post(posting) => Ok(transaction(&command, *posting, &WalletIds::of(&book))),
         Decision::Replay(_) | Decision::Again(_) => Err(Refusal::AlreadyClaimed.into()),

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -17,7 +18,7 @@ use tokio::sync::oneshot;
 use super::batch::{self, Failure, Group};
 use super::{Outcome, Outcomes};
 use crate::domain::posting::Command;
-use crate::domain::{Lane, TransactionId};
+use crate::domain::{Lane, TransactionId, UserId};
 use crate::error::{Error, Result};
 use crate::repo;
 
@@ -35,6 +36,9 @@ const MOST_CONFLICTS: u32 = 10;
 
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// How many commands may be expected in one request.
+const LARGEST_GROUP: usize = 1_000;
 
 /// How a ledger is set up.
 #[derive(Clone)]
@@ -91,8 +95,33 @@ impl Request {
 
 /// The ledger, as everyone who moves value sees it.
 pub struct Ledger {
-    lanes: Mutex<Vec<SyncSender<Request>>>,
+    lanes: Mutex<Vec<Queue>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// The way to one posting thread.
+struct Queue {
+    requests: SyncSender<Request>,
+    /// How many commands wait in it, since a request may hold many.
+    waiting: Arc<AtomicUsize>,
+    /// How many may wait before the next is turned away.
+    room: usize,
+}
+
+impl Queue {
+    fn take(&self, request: Request) -> Result<()> {
+        let commands = request.items.len();
+        if self.waiting.load(Ordering::Relaxed) >= self.room {
+            return Err(Error::Overloaded);
+        }
+        self.waiting.fetch_add(commands, Ordering::Relaxed);
+        self.requests.try_send(request).map_err(|error| match error {
+            TrySendError::Full(_) | TrySendError::Disconnected(_) => {
+                self.waiting.fetch_sub(commands, Ordering::Relaxed);
+                Error::Overloaded
+            }
+        })
+    }
 }
 
 impl Ledger {
@@ -105,11 +134,14 @@ impl Ledger {
         let mut threads = Vec::new();
         for lane in (0..).map(Lane).take(settings.threads) {
             // Room for the batch being gathered and three more; beyond that nobody would wait.
-            let (sender, receiver) = sync_channel(4 * settings.batch_max);
-            let mut poster = Poster { lane, settings: settings.clone(), clock: Arc::clone(clock), conn: None };
+            let (requests, receiver) = sync_channel(4 * settings.batch_max);
+            let room = 4 * settings.batch_max.max(LARGEST_GROUP);
+            let waiting = Arc::new(AtomicUsize::new(0));
+            let (settings, clock) = (settings.clone(), Arc::clone(clock));
+            let mut poster = Poster { lane, settings, clock, conn: None, waiting: Arc::clone(&waiting) };
             let thread =
                 std::thread::Builder::new().name(format!("posting-{}", lane.0)).spawn(move || poster.run(&receiver))?;
-            lanes.push(sender);
+            lanes.push(Queue { requests, waiting, room });
             threads.push(thread);
         }
         Ok(Self { lanes: Mutex::new(lanes), threads: Mutex::new(threads) })
@@ -147,15 +179,18 @@ impl Ledger {
         single(outcomes.blocking_recv().unwrap_or(Err(Error::CommitUnknown))?)
     }
 
-    /// A user's commands always go to the same thread, so that threads meet in few wallets.
+    /// The lane of the thread that posts what a user asks for: always the same one, so that threads
+    /// meet in few wallets.
+    pub fn lane_of(&self, caller: UserId) -> Lane {
+        let lanes = i64::try_from(self.lanes.lock().unwrap_or_else(PoisonError::into_inner).len()).unwrap_or(1);
+        Lane(i16::try_from(caller.0.checked_rem_euclid(lanes).unwrap_or_default()).unwrap_or_default())
+    }
+
     fn enqueue(&self, request: Request) -> Result<()> {
+        let lane = request.items.first().map_or(Lane(0), |item| self.lane_of(item.command.requested_by));
         let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let caller = request.items.first().map_or(0, |item| item.command.requested_by.0);
-        let lane = usize::try_from(caller).unwrap_or_default().checked_rem(lanes.len());
-        let lane = lane.and_then(|index| lanes.get(index)).ok_or(Error::Overloaded)?;
-        lane.try_send(request).map_err(|error| match error {
-            TrySendError::Full(_) | TrySendError::Disconnected(_) => Error::Overloaded,
-        })
+        let queue = usize::try_from(lane.0).ok().and_then(|index| lanes.get(index));
+        queue.ok_or(Error::Overloaded)?.take(request)
     }
 
     /// Takes no more commands, posts those that wait, and returns when all are answered.
@@ -185,6 +220,7 @@ struct Poster {
     settings: Settings,
     clock: Clock,
     conn: Option<PgConnection>,
+    waiting: Arc<AtomicUsize>,
 }
 
 impl Poster {
@@ -198,6 +234,7 @@ impl Poster {
                 commands += next.items.len();
                 batch.push(next);
             }
+            self.waiting.fetch_sub(commands, Ordering::Relaxed);
             // Whoever waits in a batch that panics learns that its outcome is unknown.
             if catch_unwind(AssertUnwindSafe(|| self.serve(batch))).is_err() {
                 tracing::error!(lane = self.lane.0, "posting a batch panicked");
@@ -215,10 +252,11 @@ impl Poster {
     fn see_through(&mut self, mut batch: Vec<Request>, started: Instant, mut in_doubt: bool) {
         let mut failures: u32 = 0;
         loop {
+            let mut reason: fn() -> Error = || Error::DatabaseUnavailable;
             match self.attempt(&mut batch, in_doubt) {
                 Ok(()) => return,
                 Err(Failure::InDoubt) => in_doubt = true,
-                Err(Failure::Conflict) if failures < MOST_CONFLICTS => {}
+                Err(Failure::Conflict) if failures < MOST_CONFLICTS => reason = || Error::Overloaded,
                 Err(Failure::Conflict) => return self.serve_apart(batch, Error::Overloaded, started, in_doubt),
                 Err(Failure::Database(error)) => {
                     if !self.is_connected() {
@@ -232,7 +270,7 @@ impl Poster {
                 }
             }
             if started.elapsed() > PATIENCE {
-                return give_up(batch, in_doubt);
+                return give_up(batch, in_doubt, reason);
             }
             failures += 1;
             std::thread::sleep(pause(failures, self.lane));
@@ -269,13 +307,13 @@ impl Poster {
             for request in batch {
                 // Where each has to wait, those behind them must not wait for all of that.
                 if started.elapsed() > 2 * PATIENCE {
-                    give_up(vec![request], in_doubt);
+                    give_up(vec![request], in_doubt, || Error::Overloaded);
                 } else {
                     self.see_through(vec![request], started, in_doubt);
                 }
             }
         } else if in_doubt {
-            give_up(batch, in_doubt);
+            give_up(batch, in_doubt, || Error::CommitUnknown);
         } else if let Some(request) = batch.into_iter().next() {
             // The cause goes to the request's log line; there is only this one request.
             let _ = request.answer.send(Err(error));
@@ -371,10 +409,11 @@ fn is_lock_timeout(error: &DieselError) -> bool {
     matches!(error, DieselError::DatabaseError(_, information) if information.message().contains("lock timeout"))
 }
 
-fn give_up(batch: Vec<Request>, in_doubt: bool) {
+/// Answers with the reason, where it is known that nothing was done.
+fn give_up(batch: Vec<Request>, in_doubt: bool, reason: fn() -> Error) {
     tracing::error!(size = batch.len(), in_doubt, "gave a batch up");
     for request in batch {
-        let error = if in_doubt { Error::CommitUnknown } else { Error::DatabaseUnavailable };
+        let error = if in_doubt { Error::CommitUnknown } else { reason() };
         let _ = request.answer.send(Err(error));
     }
 }

@@ -279,6 +279,29 @@ async fn single_commands_behind_groups_larger_than_a_batch_are_answered() {
 }
 
 #[tokio::test]
+async fn groups_fill_the_queue_by_the_commands_that_they_hold() {
+    let books = Books::new();
+    let plug = Plug::new(&books).await;
+    let alice = books.user("alice");
+    let ledger = books.ledger(1, 4);
+    let gifts = |count: usize| (0..count).map(|_| bonus(alice, "1", "GOLD")).collect::<Vec<_>>();
+    let (early, late) = plug
+        .while_stuck(&ledger, || {
+            let early: Vec<_> = (0..4).map(|_| enqueue_together(&ledger, gifts(1_000), true)).collect();
+            (early, [enqueue_together(&ledger, gifts(2), true), enqueue_together(&ledger, gifts(1), false)])
+        })
+        .await;
+    for answer in early {
+        assert_eq!(kinds(answer.await), vec!["Posted"; 1_000]);
+    }
+    for answer in join_all(late).await {
+        assert!(matches!(answer, Err(Error::Overloaded)), "{answer:?}");
+    }
+    assert_eq!(kinds(ledger.submit_together(gifts(2), true).await), ["Posted"; 2]);
+    assert_eq!(books.balance(alice, "GOLD"), "4002.00");
+}
+
+#[tokio::test]
 async fn a_group_that_the_database_cannot_take_fails_alone_and_as_a_whole() {
     let books = Books::new();
     let plug = Plug::new(&books).await;

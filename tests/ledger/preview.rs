@@ -1,7 +1,7 @@
 //! A look at what a command would do tells what it then does, and touches nothing.
 
-use coffer::domain::Transaction;
 use coffer::domain::posting::Command;
+use coffer::domain::{Lane, Transaction};
 use coffer::error::{Error, Refusal};
 use coffer::ledger::{Outcome, preview};
 use diesel::connection::SimpleConnection;
@@ -45,7 +45,7 @@ fn what_is_seen_of_any_command_of_a_random_history_is_what_it_does() {
         for command in world.commands(&steps) {
             // Under a key, it may have happened before.
             let command = Command { idempotency: None, ..command };
-            let seen = preview(&mut conn, noon(), &command);
+            let seen = preview(&mut conn, Lane(0), noon(), &command);
             compare(seen, runtime.block_on(ledger.submit(command.clone())), &command);
         }
         Ok(())
@@ -73,7 +73,7 @@ async fn to_look_takes_no_lock_waits_for_none_and_writes_nothing() {
     let held = ["wallets", "assets", "campaigns", "users"].map(|table| books.hold(table));
     let mut conn = books.conn();
     conn.batch_execute("set lock_timeout = 50").unwrap();
-    let looks = commands.each_ref().map(|command| preview(&mut conn, noon(), &keyed(command.clone(), "key")));
+    let looks = commands.each_ref().map(|command| preview(&mut conn, Lane(0), noon(), &keyed(command.clone(), "key")));
     assert!(looks[..4].iter().all(Result::is_ok), "{looks:?}");
     assert!(
         matches!(&looks[4], Err(Error::Refused(Refusal::InsufficientFunds { available, .. })) if available.at_scale(0) == "10")
@@ -82,5 +82,9 @@ async fn to_look_takes_no_lock_waits_for_none_and_writes_nothing() {
     assert_eq!((counts(), books.balances()), before);
     let ledger = books.ledger(1, 8);
     let [_, gift, ..] = commands;
-    compare(preview(&mut conn, noon(), &gift), submit_all(&ledger, [gift.clone()]).await.pop().unwrap(), &gift);
+    compare(
+        preview(&mut conn, Lane(0), noon(), &gift),
+        submit_all(&ledger, [gift.clone()]).await.pop().unwrap(),
+        &gift,
+    );
 }

@@ -269,6 +269,23 @@ async fn credits_that_expire_while_they_are_claimed_end_as_one_or_the_other() {
 }
 
 #[tokio::test]
+async fn of_two_reversals_at_once_the_second_is_told_that_it_has_happened() {
+    let books = Books::new();
+    let alice = books.user("alice");
+    let gift = bonus(alice, "10", "GOLD");
+    let (here, there) = (books.ledger(1, 8), books.ledger(1, 8));
+    here.submit(gift.clone()).await.unwrap();
+    let held = books.hold_wallet(alice, "GOLD");
+    let reversal = || Command::new(alice, Action::Reversal { reverses: gift.transaction });
+    let queued: Vec<_> = [&here, &there].into_iter().flat_map(|ledger| enqueue(ledger, [reversal()])).collect();
+    books.wait_for_blocked(2);
+    held.release();
+    let answers = join_all(queued).await;
+    assert_eq!((posted(&answers).len(), refusals(&answers)), (1, vec![&Refusal::AlreadyReversed]));
+    assert_eq!(books.balance(alice, "GOLD"), "0.00");
+}
+
+#[tokio::test]
 async fn many_callers_with_crossing_keys_and_wallets_all_get_an_answer() {
     let books = Books::new();
     let plug = Plug::new(&books).await;

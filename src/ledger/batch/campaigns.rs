@@ -8,12 +8,13 @@ use diesel::sql_types::{Array, BigInt, Integer, Timestamptz};
 
 use super::lock::{AssetColumns, AssetRow, Locks, asset, sql};
 use crate::domain::posting::{Action, Book, CampaignOffer, Command};
-use crate::domain::{AssetId, Campaign, CampaignId, UserId};
+use crate::domain::{AssetId, Campaign, CampaignId, CampaignStatus, UserId};
 use crate::repo::statement::statement;
 use crate::schema::campaigns;
 
 /// Reads the campaigns of all assets that are claimed, and locks as many available assets as the
-/// commands that take any may need. Those that another batch holds are passed over.
+/// commands that take any may need: none for campaigns that do not run and users who have all that
+/// they may. Assets that another batch holds are passed over.
 pub(super) fn lock_offers(
     conn: &mut PgConnection,
     book: &mut Book,
@@ -28,16 +29,9 @@ pub(super) fn lock_offers(
     }
     let named = book.assets.values().filter_map(|asset| asset.campaign);
     read(conn, book, named.chain(claimants.keys().copied()).collect())?;
-    let wanted: BTreeMap<CampaignId, i64> = claimants
-        .iter()
-        .filter_map(|(id, users)| {
-            let limit = i64::from(book.campaigns.get(id)?.campaign.per_user_limit);
-            // Those that others in the batch name may be gone by the time they are offered.
-            let named = book.assets.values().filter(|asset| asset.campaign == Some(*id)).count();
-            let any: i64 = users.values().map(|commands| limit.min(*commands)).sum();
-            Some((*id, any.saturating_add(i64::try_from(named).ok()?)))
-        })
-        .collect();
+    count_claims(conn, book, commands)?;
+    let wanted: BTreeMap<CampaignId, i64> =
+        claimants.iter().filter_map(|(id, users)| Some((*id, wanted(book, *id, users)?))).collect();
     if wanted.is_empty() {
         return Ok(());
     }
@@ -66,6 +60,22 @@ pub(super) fn lock_offers(
     let short = wanted.iter().filter(|(id, number)| i64::try_from(offers(id)).is_ok_and(|offers| offers < **number));
     let short: Vec<CampaignId> = short.map(|(id, _)| *id).collect();
     look_for_more(conn, book, short)
+}
+
+/// How many assets of a campaign its claimants may need; none where nobody may have any.
+fn wanted(book: &Book, id: CampaignId, claimants: &HashMap<UserId, i64>) -> Option<i64> {
+    let CampaignOffer { campaign, .. } = book.campaigns.get(&id)?;
+    if campaign.status(book.now) != CampaignStatus::Running {
+        return None;
+    }
+    let left = |user: &UserId| {
+        let claims = book.campaign_claims.get(&(id, *user)).copied().unwrap_or_default();
+        i64::from(campaign.per_user_limit.saturating_sub(claims).max(0))
+    };
+    let any: i64 = claimants.iter().map(|(user, commands)| left(user).min(*commands)).sum();
+    // Those that others in the batch name may be gone by the time they are offered.
+    let named = book.assets.values().filter(|asset| asset.campaign == Some(id)).count();
+    (any > 0).then(|| any.saturating_add(i64::try_from(named).unwrap_or_default()))
 }
 
 fn read(conn: &mut PgConnection, book: &mut Book, ids: BTreeSet<CampaignId>) -> Result<(), DieselError> {
@@ -108,7 +118,7 @@ fn look_for_more(conn: &mut PgConnection, book: &mut Book, short: Vec<CampaignId
     Ok(())
 }
 
-/// Counts what the claimants have of the campaigns that they claim from.
+/// Counts what the claimants have of the campaigns that they claim from. It only grows.
 pub(super) fn count_claims(conn: &mut PgConnection, book: &mut Book, commands: &[&Command]) -> Result<(), DieselError> {
     let claimants: BTreeSet<(CampaignId, UserId)> = commands
         .iter()

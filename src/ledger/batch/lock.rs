@@ -46,12 +46,14 @@ pub(super) fn open_book(
     locks: Locks,
 ) -> Result<Book, DieselError> {
     let mut book = Book::empty(now);
-    read_reversed(conn, &mut book, commands)?;
+    read_originals(conn, &mut book, commands)?;
     lock_assets(conn, &mut book, commands, locks)?;
     campaigns::lock_offers(conn, &mut book, commands, locks)?;
     let wanted: BTreeSet<WalletKey> = commands.iter().flat_map(|command| wallets_of(&book, command)).collect();
     lock_wallets(conn, &mut book, lane, &wanted, locks)?;
     read_rules(conn, &mut book, &wanted)?;
+    // Under the locks of their wallets, which a reversal elsewhere has held.
+    read_reversals(conn, &mut book)?;
     // Under the lock of the user's wallet, or else a constraint of the claims makes it a conflict.
     campaigns::count_claims(conn, &mut book, commands)?;
     // Under the locks: another instance that is posting the same request has held them, so that its
@@ -87,7 +89,7 @@ fn read_keys(conn: &mut PgConnection, book: &mut Book, commands: &[&Command]) ->
     Ok(())
 }
 
-fn read_reversed(conn: &mut PgConnection, book: &mut Book, commands: &[&Command]) -> Result<(), DieselError> {
+fn read_originals(conn: &mut PgConnection, book: &mut Book, commands: &[&Command]) -> Result<(), DieselError> {
     let reversed: Vec<TransactionId> = commands
         .iter()
         .filter_map(|command| match &command.action {
@@ -98,20 +100,34 @@ fn read_reversed(conn: &mut PgConnection, book: &mut Book, commands: &[&Command]
     if reversed.is_empty() {
         return Ok(());
     }
-    let originals = statement::<(Uuid, Nullable<BigInt>, Nullable<BigInt>, Text, Numeric, Bool)>(
-        "select t.id, d.user_id, c.user_id, t.asset_type, t.amount,
-                exists (select from transactions r where r.reverses = t.id)
-         from transactions t
+    let originals = statement::<(Uuid, Nullable<BigInt>, Nullable<BigInt>, Text, Numeric)>(
+        "select t.id, d.user_id, c.user_id, t.asset_type, t.amount from transactions t
          join wallets d on d.id = t.debit_wallet_id
          join wallets c on c.id = t.credit_wallet_id
          where t.id = any($)",
     )
     .bind::<Array<Uuid>, _>(reversed)
-    .load::<(TransactionId, Option<UserId>, Option<UserId>, AssetTypeCode, Amount, bool)>(conn)?;
-    for (id, debit, credit, asset_type, amount, reversed) in originals {
+    .load::<(TransactionId, Option<UserId>, Option<UserId>, AssetTypeCode, Amount)>(conn)?;
+    for (id, debit, credit, asset_type, amount) in originals {
         let owner = |user: Option<UserId>| user.map_or(Owner::Treasury, Owner::User);
-        let original = Reversible { debit: owner(debit), credit: owner(credit), asset_type, amount, reversed };
+        let original = Reversible { debit: owner(debit), credit: owner(credit), asset_type, amount, reversed: false };
         book.transactions.insert(id, original);
+    }
+    Ok(())
+}
+
+fn read_reversals(conn: &mut PgConnection, book: &mut Book) -> Result<(), DieselError> {
+    if book.transactions.is_empty() {
+        return Ok(());
+    }
+    let originals: Vec<TransactionId> = book.transactions.keys().copied().collect();
+    let reversed = statement::<Uuid>("select reverses from transactions where reverses = any($)")
+        .bind::<Array<Uuid>, _>(originals)
+        .load::<TransactionId>(conn)?;
+    for id in reversed {
+        if let Some(original) = book.transactions.get_mut(&id) {
+            original.reversed = true;
+        }
     }
     Ok(())
 }

@@ -140,7 +140,8 @@ pub async fn post(
     let people = People::find(&db, &current.user, draft.names()).await?;
     let command = draft.command(&people, request.idempotency)?;
     if query.0.dry_run == Some(true) {
-        let preview = db.run(move |conn| ledger::preview(conn, now.0, &command)).await?;
+        let lane = ledger.lane_of(command.requested_by);
+        let preview = db.run(move |conn| ledger::preview(conn, lane, now.0, &command)).await?;
         let balance = balance(&preview);
         let view = TransactionView::named(preview, &people.names)?;
         let movement = MovementBody::new(view, viewer);
