@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{TimeDelta, Utc};
 use coffer::domain::Role;
 use coffer::jobs::{EXPIRY, Jobs, RunStatus};
@@ -81,8 +83,9 @@ async fn limits_and_cursors_that_no_list_gave_out_are_refused() {
         let answer = send(admin.get(&format!("/assets?limit={limit}"))).await;
         assert_eq!(problem(answer).await, is(400, "malformed"), "{limit}");
     }
-    let claims_cursor = "MTc5MDAwMDAwMDAwMDAwMC41";
-    for cursor in ["x", "!!", "bm9uc2Vuc2U", "_w", claims_cursor, "OTk5OTk5OTk5OTk5OTk5OTk5OTk5"] {
+    let forged = ["7", "assets", "assets:", "assets:x", "assets:99999999999999999999", "assets:7 ", "claims:7"];
+    let forged = forged.map(|text| URL_SAFE_NO_PAD.encode(text));
+    for cursor in ["x", "!!", "bm9uc2Vuc2U", "_w"].into_iter().chain(forged.iter().map(String::as_str)) {
         let answer = send(admin.get(&format!("/assets?cursor={cursor}"))).await;
         assert_eq!(problem(answer).await, is(400, "invalid_cursor"), "{cursor}");
     }
@@ -96,10 +99,14 @@ async fn limits_and_cursors_that_no_list_gave_out_are_refused() {
 #[actix_web::test]
 async fn a_cursor_of_a_time_that_no_database_knows_is_refused() {
     let (_web, admin) = web_with_admin().await;
-    for cursor in ["LTgzMzQ2MDEyMjg4MDAwMDAwMDAuNQ", "LTEuNQ"] {
-        let answer = send(admin.get(&format!("/claims?cursor={cursor}"))).await;
-        assert_eq!(problem(answer).await, is(400, "invalid_cursor"), "{cursor}");
+    let ask = async |cursor: &str| {
+        let cursor = URL_SAFE_NO_PAD.encode(cursor);
+        send(admin.get(&format!("/claims?cursor={cursor}"))).await
+    };
+    for cursor in ["claims:-8334601228800000000.5", "claims:-1.5", "claims:99999999999999999999.5"] {
+        assert_eq!(problem(ask(cursor).await).await, is(400, "invalid_cursor"), "{cursor}");
     }
+    assert_eq!(ask("claims:1790000000000000.5").await.status(), 200);
 }
 
 #[actix_web::test]

@@ -14,6 +14,8 @@ use crate::error::{Refusal, invalid_amount};
 
 /// No asset type has more decimals.
 const MAX_SCALE: usize = 4;
+/// The largest amount, 10^12.
+const LARGEST: i64 = 1_000_000_000_000;
 /// Digits before the point in 10^12, the largest amount.
 const MAX_INTEGER_DIGITS: usize = 13;
 
@@ -34,7 +36,7 @@ impl Amount {
         if value.is_negative() || value.is_zero() {
             return Err(invalid_amount("The amount must be more than zero."));
         }
-        if value > 1_000_000_000_000_i64 {
+        if value > LARGEST {
             return Err(invalid_amount("The amount must be at most 1000000000000."));
         }
         Ok(Self(value))
@@ -108,8 +110,8 @@ impl Balance {
     /// As [`Amount::parse`].
     pub fn parse_floor(text: &str) -> Result<Self, Refusal> {
         let value = digits(text)?;
-        if value.is_negative() {
-            return Err(invalid_amount("The least to keep must not be less than zero."));
+        if value.is_negative() || value > LARGEST {
+            return Err(invalid_amount("The least to keep must be from 0 to 1000000000000."));
         }
         Ok(Self(value))
     }

@@ -40,6 +40,13 @@ impl Outcome {
         }
     }
 
+    /// As [`transaction`](Self::transaction), to keep.
+    pub fn into_transaction(self) -> Transaction {
+        match self {
+            Self::Posted(transaction) | Self::Replayed(transaction) | Self::Again { transaction, .. } => transaction,
+        }
+    }
+
     /// Whether the same request, under the same idempotency key, was answered so before.
     pub fn is_replayed(&self) -> bool {
         matches!(self, Self::Replayed(_) | Self::Again { replayed: true, .. })

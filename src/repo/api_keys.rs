@@ -14,6 +14,9 @@ use crate::schema::{api_keys, users};
 /// How many keys that have not expired a user may have.
 pub const MOST_PER_USER: i64 = 50;
 
+/// What the list is called in its cursors.
+const LIST: &str = "api-keys";
+
 /// How exactly a key's last use is known, in seconds.
 const TOUCH_SECONDS: i64 = 60;
 
@@ -89,10 +92,10 @@ pub fn page(conn: &mut PgConnection, user: UserId, request: &PageRequest) -> Res
         .limit(request.look_ahead())
         .select(ApiKey::as_select())
         .into_boxed();
-    if let Some(after) = request.after::<i64>()? {
+    if let Some(after) = request.after::<i64>(LIST)? {
         query = query.filter(api_keys::id.lt(ApiKeyId(after)));
     }
-    Ok(Page::from_rows(query.load(conn)?, request, |key| key.id.0))
+    Ok(Page::from_rows(query.load(conn)?, request, LIST, |key| key.id.0))
 }
 
 /// Revokes a key of a user at once: it is gone.

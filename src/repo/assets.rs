@@ -15,6 +15,12 @@ use crate::domain::{
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::schema::{asset_types, assets, claims, users};
 
+/// What the list of assets is called in its cursors.
+const ASSETS: &str = "assets";
+
+/// What the list of a user's claims is called in its cursors.
+const CLAIMS: &str = "claims";
+
 /// Who looks at assets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Viewer {
@@ -119,7 +125,7 @@ pub fn page(
     // One that was claimed between the two queries is in both; it is shown claimed.
     rows.sort_by_key(|view| (std::cmp::Reverse(view.asset.id), view.claim.is_none()));
     rows.dedup_by_key(|view| view.asset.id);
-    Ok(Page::from_rows(rows, request, |view| view.asset.id.0))
+    Ok(Page::from_rows(rows, request, ASSETS, |view| view.asset.id.0))
 }
 
 /// Which assets a query looks at, before any filter.
@@ -138,7 +144,7 @@ fn matching(
     now: DateTime<Utc>,
 ) -> Result<Vec<AssetView>> {
     let mut query = assets_with_claims!().order(assets::id.desc()).limit(request.look_ahead()).into_boxed();
-    if let Some(after) = request.after::<i64>()? {
+    if let Some(after) = request.after::<i64>(ASSETS)? {
         query = query.filter(assets::id.lt(after));
     }
     let not_due = || assets::expires_at.is_null().or(assets::expires_at.gt(now)).assume_not_null();
@@ -295,7 +301,7 @@ pub fn claimed_by(
         .order((claims::claimed_at.desc(), claims::asset_id.desc()))
         .limit(request.look_ahead())
         .into_boxed();
-    if let Some((claimed_at, id)) = request.after::<(DateTime<Utc>, i64)>()? {
+    if let Some((claimed_at, id)) = request.after::<(DateTime<Utc>, i64)>(CLAIMS)? {
         query = query.filter(
             claims::claimed_at
                 .le(claimed_at)
@@ -305,7 +311,7 @@ pub fn claimed_by(
     }
     let rows: Vec<Row> = query.load(conn)?;
     let views = rows.into_iter().map(|row| AssetView::from_row(row, now)).collect();
-    Ok(Page::from_rows(views, request, |view: &AssetView| {
+    Ok(Page::from_rows(views, request, CLAIMS, |view: &AssetView| {
         (view.claim.as_ref().map_or(DateTime::UNIX_EPOCH, |claim| claim.claimed_at), view.asset.id.0)
     }))
 }

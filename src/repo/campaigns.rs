@@ -16,6 +16,9 @@ use crate::domain::{
 use crate::error::{Error, FieldError, Result};
 use crate::schema::{asset_types, campaigns, claims};
 
+/// What the list is called in its cursors.
+const LIST: &str = "campaigns";
+
 /// A campaign at a moment, as one user sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CampaignView {
@@ -67,11 +70,11 @@ pub fn page(
         .order(campaigns::id.desc())
         .limit(request.look_ahead())
         .into_boxed();
-    if let Some(after) = request.after::<i64>()? {
+    if let Some(after) = request.after::<i64>(LIST)? {
         query = query.filter(campaigns::id.lt(after));
     }
     let rows: Vec<(Campaign, Scale)> = query.load(conn)?;
-    let page = Page::from_rows(rows, request, |(campaign, _)| campaign.id.0);
+    let page = Page::from_rows(rows, request, LIST, |(campaign, _)| campaign.id.0);
     let items = counted(conn, page.items, viewer.id, now)?;
     Ok(Page { items, next_cursor: page.next_cursor })
 }

@@ -175,11 +175,12 @@ pub fn rows(
     filter: &HistoryFilter,
     request: &PageRequest,
 ) -> Result<Page<HistoryRow>> {
-    let text = match filter.order {
-        Order::NewestFirst => rows!("<", "infinity", "desc"),
-        Order::OldestFirst => rows!(">", "-infinity", "asc"),
+    let (text, order) = match filter.order {
+        Order::NewestFirst => (rows!("<", "infinity", "desc"), "desc"),
+        Order::OldestFirst => (rows!(">", "-infinity", "asc"), "asc"),
     };
-    let after = request.after::<(DateTime<Utc>, i64)>()?;
+    let list = format!("wallet-{wallet}-{order}");
+    let after = request.after::<(DateTime<Utc>, i64)>(&list)?;
     let rows = statement::<(
         Uuid,
         Text,
@@ -200,5 +201,5 @@ pub fn rows(
     .bind::<Nullable<Text>, _>(filter.transaction_type)
     .bind::<BigInt, _>(request.look_ahead())
     .load(conn)?;
-    Ok(Page::from_rows(rows, request, |row: &HistoryRow| (row.created_at, row.version)))
+    Ok(Page::from_rows(rows, request, &list, |row: &HistoryRow| (row.created_at, row.version)))
 }

@@ -4,7 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::domain::TransactionId;
+use crate::domain::{AssetTypeCode, TransactionId};
 use crate::error::{Error, Result};
 
 /// How many rows a page has at most, and behind which row it starts.
@@ -44,12 +44,14 @@ impl PageRequest {
         self.limit + 1
     }
 
-    /// The key behind which the page starts.
+    /// The key behind which the page of this list starts. What the list is called tells its rows and
+    /// their order from those of others, and a filter does not change it.
     ///
     /// # Errors
-    /// [`Error::InvalidCursor`] where the cursor holds another list's key.
-    pub(crate) fn after<K: CursorKey>(&self) -> Result<Option<K>> {
-        self.cursor.as_deref().map(|text| K::read(text).ok_or(Error::InvalidCursor)).transpose()
+    /// [`Error::InvalidCursor`] where another list gave the cursor out.
+    pub(crate) fn after<K: CursorKey>(&self, list: &str) -> Result<Option<K>> {
+        let key = |cursor: &str| K::read(cursor.strip_prefix(list)?.strip_prefix(':')?);
+        self.cursor.as_deref().map(|cursor| key(cursor).ok_or(Error::InvalidCursor)).transpose()
     }
 }
 
@@ -110,6 +112,16 @@ impl CursorKey for TransactionId {
     }
 }
 
+impl CursorKey for AssetTypeCode {
+    fn write(&self) -> String {
+        self.to_string()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        Self::parse(text).ok()
+    }
+}
+
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<T> {
@@ -120,12 +132,36 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// A page from the rows of a query that looked one ahead.
-    pub(crate) fn from_rows<K: CursorKey>(mut rows: Vec<T>, request: &PageRequest, key: impl Fn(&T) -> K) -> Self {
+    /// A page from all rows of a short list, in the order of their keys.
+    ///
+    /// # Errors
+    /// As [`PageRequest::after`].
+    pub(crate) fn from_all<K: CursorKey + Ord>(
+        mut rows: Vec<T>,
+        request: &PageRequest,
+        list: &str,
+        key: impl Fn(&T) -> K,
+    ) -> Result<Self> {
+        if let Some(after) = request.after::<K>(list)? {
+            rows.retain(|row| key(row) > after);
+        }
+        rows.sort_by_key(&key);
+        Ok(Self::from_rows(rows, request, list, key))
+    }
+
+    /// A page from the rows of a query that looked one ahead, in the list that
+    /// [`after`](PageRequest::after) was asked for.
+    pub(crate) fn from_rows<K: CursorKey>(
+        mut rows: Vec<T>,
+        request: &PageRequest,
+        list: &str,
+        key: impl Fn(&T) -> K,
+    ) -> Self {
         let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next_cursor = if more { rows.last().map(|row| URL_SAFE_NO_PAD.encode(key(row).write())) } else { None };
+        let cursor = |row: &T| URL_SAFE_NO_PAD.encode(format!("{list}:{}", key(row).write()));
+        let next_cursor = if more { rows.last().map(cursor) } else { None };
         Self { items: rows, next_cursor }
     }
 }

@@ -17,6 +17,9 @@ pub const LIFETIME_DAYS: i64 = 30;
 /// How exactly a session's last use is known, in seconds.
 const TOUCH_SECONDS: i64 = 60;
 
+/// What the list is called in its cursors.
+const LIST: &str = "sessions";
+
 /// The longest user agent and address that are kept, in characters.
 const LONGEST_TRACE: usize = 255;
 
@@ -230,11 +233,11 @@ pub fn page(
         .limit(request.look_ahead())
         .select(SessionView::as_select())
         .into_boxed();
-    if let Some((at, id)) = request.after::<(DateTime<Utc>, SessionId)>()? {
+    if let Some((at, id)) = request.after::<(DateTime<Utc>, SessionId)>(LIST)? {
         let behind = sessions::created_at.lt(at).or(sessions::created_at.eq(at).and(sessions::id.lt(id)));
         query = query.filter(behind);
     }
-    Ok(Page::from_rows(query.load(conn)?, request, |session| (session.created_at, session.id)))
+    Ok(Page::from_rows(query.load(conn)?, request, LIST, |session| (session.created_at, session.id)))
 }
 
 /// Forgets up to `at_most` sessions that ended or expired a month ago or earlier; says how many. To be called

@@ -15,6 +15,12 @@ use crate::domain::{
 };
 use crate::error::{Error, Refusal, Result};
 
+/// What the list of all transactions is called in its cursors.
+const ALL: &str = "transactions";
+
+/// What the list of a user's transactions is called in its cursors.
+const OF_USER: &str = "transactions-of-user";
+
 type Head = (TransactionId, TransactionType, AssetTypeCode, Scale, Amount, Option<AssetId>, Option<TransactionId>);
 type Tail = (String, Option<serde_json::Value>, Option<String>, UserId, DateTime<Utc>);
 type Line = (WalletId, Option<UserId>, i64, Balance, Balance, Balance, Option<String>);
@@ -155,7 +161,7 @@ fn page_of(
     filter: &TransactionFilter,
     request: &PageRequest,
 ) -> Result<Page<TransactionView>> {
-    let after = request.after::<(DateTime<Utc>, i64, i64)>()?;
+    let after = request.after::<(DateTime<Utc>, i64, i64)>(OF_USER)?;
     let rows = statement::<Columns>(views!(
         "select t.*, e.version as newest_version, e.wallet_id as newest_wallet
          from (
@@ -188,7 +194,7 @@ fn page_of(
     .bind::<BigInt, _>(user)
     .bind::<Nullable<Text>, _>(filter.asset_type.as_ref())
     .bind::<BigInt, _>(request.look_ahead());
-    Ok(Page::from_rows(load(rows, conn)?, request, |view| {
+    Ok(Page::from_rows(load(rows, conn)?, request, OF_USER, |view| {
         let Transaction { debit, credit, created_at, .. } = &view.transaction;
         let own = if debit.owner == Owner::User(user) { debit } else { credit };
         (*created_at, own.version, own.wallet_id.map_or(0, |wallet| wallet.0))
@@ -211,13 +217,13 @@ fn page_of_all(
          limit $",
         "order by t.id desc"
     ))
-    .bind::<Nullable<Uuid>, _>(request.after::<TransactionId>()?)
+    .bind::<Nullable<Uuid>, _>(request.after::<TransactionId>(ALL)?)
     .bind::<Nullable<Text>, _>(filter.transaction_type)
     .bind::<Nullable<Text>, _>(filter.asset_type.as_ref())
     .bind::<Nullable<Timestamptz>, _>(filter.period.from)
     .bind::<Nullable<Timestamptz>, _>(filter.period.before)
     .bind::<BigInt, _>(request.look_ahead());
-    Ok(Page::from_rows(load(rows, conn)?, request, |view| view.transaction.id))
+    Ok(Page::from_rows(load(rows, conn)?, request, ALL, |view| view.transaction.id))
 }
 
 fn load(statement: Statement<'_, Columns>, conn: &mut PgConnection) -> QueryResult<Vec<TransactionView>> {

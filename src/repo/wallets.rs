@@ -9,6 +9,15 @@ use crate::domain::{AssetType, AssetTypeCode, Balance, UserId, WalletId};
 use crate::error::{Error, Refusal, Result};
 use crate::schema::{asset_types, users, wallets};
 
+/// What the list of wallets is called in its cursors.
+const WALLETS: &str = "wallets";
+
+/// What the list of asset types is called in its cursors.
+const ASSET_TYPES: &str = "asset-types";
+
+/// What the list of a user's balances is called in its cursors.
+const HOLDINGS: &str = "balances";
+
 /// What a user holds of one asset type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holding {
@@ -26,6 +35,14 @@ pub fn asset_types(conn: &mut PgConnection) -> Result<Vec<AssetType>> {
     Ok(asset_types::table.select(AssetType::as_select()).order(asset_types::code).load(conn)?)
 }
 
+/// One page of the asset types, by code.
+///
+/// # Errors
+/// [`Error::InvalidCursor`].
+pub fn page_of_asset_types(conn: &mut PgConnection, request: &PageRequest) -> Result<Page<AssetType>> {
+    Page::from_all(asset_types(conn)?, request, ASSET_TYPES, |asset_type| asset_type.code.clone())
+}
+
 /// One asset type.
 ///
 /// # Errors
@@ -33,6 +50,17 @@ pub fn asset_types(conn: &mut PgConnection) -> Result<Vec<AssetType>> {
 pub fn asset_type(conn: &mut PgConnection, code: &AssetTypeCode) -> Result<AssetType> {
     let found = asset_types::table.find(code).select(AssetType::as_select()).first(conn).optional()?;
     found.ok_or_else(|| Refusal::AssetTypeNotFound(code.to_string()).into())
+}
+
+/// A page that was narrowed to an asset type, if there is such a type. Only an empty page leaves a doubt.
+///
+/// # Errors
+/// [`Refusal::AssetTypeNotFound`].
+pub fn of_known_type<T>(conn: &mut PgConnection, page: Page<T>, code: Option<&AssetTypeCode>) -> Result<Page<T>> {
+    if let Some(code) = code.filter(|_| page.items.is_empty()) {
+        asset_type(conn, code)?;
+    }
+    Ok(page)
 }
 
 /// Creates an asset type unless there is one with its code.
@@ -58,6 +86,14 @@ pub fn holdings(conn: &mut PgConnection, user: UserId) -> Result<Vec<Holding>> {
         .into_iter()
         .map(|(asset_type, balance)| Holding { asset_type, balance: balance.unwrap_or_else(Balance::zero) })
         .collect())
+}
+
+/// One page of what a user holds, by code.
+///
+/// # Errors
+/// [`Error::InvalidCursor`].
+pub fn page_of_holdings(conn: &mut PgConnection, user: UserId, request: &PageRequest) -> Result<Page<Holding>> {
+    Page::from_all(holdings(conn, user)?, request, HOLDINGS, |holding| holding.asset_type.code.clone())
 }
 
 /// What a user holds of one asset type.
@@ -154,7 +190,7 @@ pub fn page(conn: &mut PgConnection, filter: &WalletFilter, request: &PageReques
         .order(wallets::id.desc())
         .limit(request.look_ahead())
         .into_boxed();
-    if let Some(after) = request.after::<i64>()? {
+    if let Some(after) = request.after::<i64>(WALLETS)? {
         query = query.filter(wallets::id.lt(after));
     }
     if let Some(user) = filter.user {
@@ -163,5 +199,5 @@ pub fn page(conn: &mut PgConnection, filter: &WalletFilter, request: &PageReques
     if let Some(asset_type) = &filter.asset_type {
         query = query.filter(wallets::asset_type.eq(asset_type));
     }
-    Ok(Page::from_rows(query.load(conn)?, request, |wallet| wallet.id.0))
+    Ok(Page::from_rows(query.load(conn)?, request, WALLETS, |wallet| wallet.id.0))
 }

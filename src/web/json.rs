@@ -73,7 +73,8 @@ impl<'a> Fields<'a> {
 
     /// One text for all ways to write these fields: their order, blanks and escapes do not matter.
     pub fn canonical(&self) -> String {
-        self.0.values().map(|field| field.canonical.as_str()).collect::<Vec<_>>().join(",")
+        let fields: Vec<&str> = self.0.values().map(|field| field.canonical.as_str()).collect();
+        format!("{{{}}}", fields.join(","))
     }
 }
 
@@ -87,9 +88,9 @@ struct Object<'a>(BTreeMap<String, &'a RawValue>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
-        struct Fields;
+        struct ObjectVisitor;
 
-        impl<'de> Visitor<'de> for Fields {
+        impl<'de> Visitor<'de> for ObjectVisitor {
             type Value = Object<'de>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -111,7 +112,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
             }
         }
 
-        deserializer.deserialize_map(Fields)
+        deserializer.deserialize_map(ObjectVisitor)
     }
 }
 

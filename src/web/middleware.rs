@@ -8,11 +8,13 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{HttpMessage, HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
 use tracing::Instrument;
 
+use super::api::openapi::OpenApiDocument;
+use super::auth::{Admin, CurrentUser};
 use super::extract::Door;
-use super::{Site, auth, pages, problem};
+use super::{Access, Route, Site, auth, pages, problem};
 use crate::error::Error;
 
 /// The longest request id that is taken over from the caller.
@@ -99,6 +101,31 @@ fn protect(headers: &mut HeaderMap, id: &RequestId, https: bool) {
             headers.insert(name, HeaderValue::from_static(value));
         }
     }
+}
+
+/// Refuses a query where a route of the API takes none: a parameter that is passed over in silence
+/// could be the one that the caller counts on. Goes directly around the route's handler.
+///
+/// # Errors
+/// Those of what lies within.
+pub async fn refuse_stray_query(
+    route: &Route,
+    req: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let takes_none = |document: &Data<OpenApiDocument>| document.takes_no_query(route);
+    if req.query_string().is_empty() || !req.app_data().is_some_and(takes_none) {
+        return next.call(req).await;
+    }
+    let (req, mut payload) = req.into_parts();
+    let may_call = match route.access {
+        Access::Public => Ok(()),
+        Access::User => CurrentUser::from_request(&req, &mut payload).await.map(drop),
+        Access::Admin => Admin::from_request(&req, &mut payload).await.map(drop),
+    };
+    let stray = || Error::Malformed("There are no parameters here: leave out what follows the question mark.".into());
+    let response = HttpResponse::from_error(may_call.err().unwrap_or_else(stray));
+    Ok(ServiceResponse::new(req, response))
 }
 
 /// Gives errors the looks of the door they leave by: a problem document, a page, or the way to the

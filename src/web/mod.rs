@@ -97,6 +97,14 @@ macro_rules! routes {
                 web::resource($path)
                     .guard(answers(Method::$method, concat!($prefix, $path)))
                     $(.app_data(PayloadConfig::new($largest_body)))?
+                    .wrap(from_fn(|req, next| {
+                        const ROUTE: &Route = &Route {
+                            method: Method::$method,
+                            path: concat!($prefix, $path),
+                            access: Access::$access,
+                        };
+                        middleware::refuse_stray_query(ROUTE, req, next)
+                    }))
                     .route(web::route().to($($handler)::+)),
             );)*
         })*

@@ -424,3 +424,17 @@ async fn one_key_of_a_caller_names_one_transaction() {
     bank.refused_by("idempotency_keys_key_length", &insert("1", "''", hash));
     bank.refused_by("idempotency_keys_request_hash_length", &insert("1", "'k'", "'\\x00'"));
 }
+
+#[test]
+fn a_statement_that_takes_or_waits_too_long_can_be_tried_again() {
+    let books = Books::new();
+    let mut holder = books.database.connect();
+    holder.batch_execute("begin; lock table users").unwrap();
+    for sql in [
+        "set statement_timeout = 20; select pg_sleep(60)",
+        "set statement_timeout = 0; set lock_timeout = 20; select 1 from users",
+    ] {
+        let error = books.database.connect().batch_execute(sql).unwrap_err();
+        assert!(matches!(coffer::error::Error::from(error), coffer::error::Error::Overloaded), "{sql}");
+    }
+}

@@ -65,6 +65,8 @@ async fn every_field_that_does_not_fit_is_named_and_nothing_is_written() {
         (&own_spend, json!({"minimum_balance": "-1"}), &["minimum_balance"]),
         (&own_spend, json!({"minimum_balance": "1e1"}), &["minimum_balance"]),
         (&own_spend, json!({"minimum_balance": ""}), &["minimum_balance"]),
+        (&own_spend, json!({"minimum_balance": "1000000000000.01"}), &["minimum_balance"]),
+        (&own_spend, json!({"minimum_balance": "9999999999999"}), &["minimum_balance"]),
         (&own_spend, json!({"description": long}), &["description"]),
         (&own_spend, json!({"description": "a\u{0}b"}), &["description"]),
         (&own_spend, json!({"metadata": metadata_of(4097)}), &["metadata"]),

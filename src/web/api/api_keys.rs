@@ -6,8 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::ListBody;
-use super::assets::PageQuery;
+use super::{ListBody, PageQuery};
 use crate::domain::{ApiKeyId, ApiKeySecret, Role, Scope, Scopes};
 use crate::error::{Error, FieldError, Result};
 use crate::repo::api_keys::{self, ApiKey, NewApiKey};

@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::ListBody;
 use super::amount::{AmountInput, Decimal};
-use crate::domain::{Amount, AssetId, AssetKind, AssetStatus, AssetTypeCode, CampaignId, Role, TransactionId};
+use super::{ListBody, viewer};
+use crate::domain::{Amount, AssetId, AssetKind, AssetStatus, AssetTypeCode, CampaignId, TransactionId};
 use crate::error::{Error, FieldError, Result};
 use crate::repo::assets::{self, AssetFilter, AssetView, NewAssets, Viewer};
-use crate::repo::{Db, PageRequest};
+use crate::repo::{Db, PageRequest, wallets};
 use crate::web::auth::{Admin, By, CurrentUser};
 use crate::web::extract::{JsonBody, Now, PathOf, QueryOf};
 
@@ -104,26 +104,6 @@ pub struct AssetsQuery {
     cursor: Option<String>,
 }
 
-/// Which page of a list.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct PageQuery {
-    /// How many rows.
-    #[param(minimum = 1, maximum = 200, default = 50)]
-    pub(super) limit: Option<i64>,
-    /// The `next_cursor` of the page before.
-    pub(super) cursor: Option<String>,
-}
-
-/// As whom the caller looks.
-pub(super) fn viewer(current: &CurrentUser) -> Viewer {
-    match current.user.role {
-        Role::Admin => Viewer::Admin,
-        Role::User => Viewer::User(current.user.id),
-    }
-}
-
 /// Lists claimable assets
 ///
 /// Users see what is available and what they own, admins see all.
@@ -147,7 +127,12 @@ pub async fn list(current: CurrentUser, query: QueryOf<AssetsQuery>, now: Now, d
         text: query.q.filter(|text| !text.trim().is_empty()),
     };
     let viewer = viewer(&current);
-    let page = db.run(move |conn| assets::page(conn, viewer, &filter, &request, now.0)).await?;
+    let page = db
+        .run(move |conn| {
+            let page = assets::page(conn, viewer, &filter, &request, now.0)?;
+            wallets::of_known_type(conn, page, filter.asset_type.as_ref())
+        })
+        .await?;
     Ok(HttpResponse::Ok().json(ListBody::of(page, |view| AssetBody::new(view, viewer))))
 }
 

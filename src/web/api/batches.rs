@@ -50,10 +50,6 @@ pub struct ItemBody {
     index: usize,
     /// The status that it would have been answered with on its own.
     status: u16,
-    /// Whether it was posted before, under the same key.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    #[schema(required = false)]
-    replayed: bool,
     /// What was posted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -99,13 +95,12 @@ pub async fn post(
     let replayed = outcomes.iter().all(|outcome| outcome.as_ref().is_ok_and(Outcome::is_replayed));
     let data = outcomes.into_iter().enumerate().map(|(index, outcome)| match outcome {
         Ok(outcome) => {
-            let replayed = outcome.is_replayed();
             let transaction = Some(posted(outcome, &people.names, Viewer::Admin)?);
-            Ok(ItemBody { index, status: 201, replayed, transaction, problem: None })
+            Ok(ItemBody { index, status: 201, transaction, problem: None })
         }
         Err(error) => {
             let (status, problem) = (kind(&error).0.as_u16(), Some(Problem::new(&error, None)));
-            Ok(ItemBody { index, status, replayed: false, transaction: None, problem })
+            Ok(ItemBody { index, status, transaction: None, problem })
         }
     });
     let data = data.collect::<Result<_>>()?;

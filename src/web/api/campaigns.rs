@@ -6,9 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::ListBody;
 use super::amount::{AmountInput, Decimal};
-use super::assets::PageQuery;
+use super::{ListBody, PageQuery};
 use crate::domain::{Amount, AssetKind, AssetTypeCode, CampaignId, CampaignStatus};
 use crate::error::{Error, FieldError, Result};
 use crate::repo::campaigns::{self, CampaignView, NewCampaign};

@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::ListBody;
 use super::amount::Decimal;
-use super::assets::{AssetBody, PageQuery};
+use super::assets::AssetBody;
 use super::keyed::{Keyed, REPLAYED};
+use super::{ListBody, PageQuery};
 use crate::domain::posting::{Action, Command};
 use crate::domain::{AssetId, AssetTypeCode, Balance, CampaignId, Transaction, TransactionId, VoucherCode};
 use crate::ephemeral::Throttles;
@@ -185,11 +185,11 @@ pub async fn list(current: CurrentUser, query: QueryOf<PageQuery>, now: Now, db:
     let request = PageRequest::new(query.0.limit, query.0.cursor.as_deref())?;
     let user = current.user.id;
     let page = db.run(move |conn| assets::claimed_by(conn, user, &request, now.0)).await?;
-    let data = page.items.into_iter().map(|view| own_claim(view, Viewer::User(user))).collect::<Result<_>>()?;
+    let data = page.items.into_iter().map(|view| listed(view, Viewer::User(user))).collect::<Result<_>>()?;
     Ok(HttpResponse::Ok().json(ListBody { data, next_cursor: page.next_cursor }))
 }
 
-fn own_claim(view: AssetView, viewer: Viewer) -> Result<ClaimBody> {
+fn listed(view: AssetView, viewer: Viewer) -> Result<ClaimBody> {
     let claim = view.claim.clone().ok_or_else(|| Error::broken("a claim without its claim"))?;
     Ok(ClaimBody {
         asset_id: view.asset.id,

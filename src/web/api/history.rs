@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::amount::Decimal;
-use super::assets::viewer;
-use super::{ListBody, range};
+use super::{ListBody, range, viewer};
 use crate::domain::{AssetId, TransactionId, TransactionType, WalletId};
 use crate::error::Result;
 use crate::repo::history::{self, History, HistoryFilter, HistoryRow, Order, Totals};

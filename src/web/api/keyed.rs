@@ -98,3 +98,19 @@ fn request_hash([method, path, query]: [&str; 3], fields: &Fields<'_>) -> [u8; 3
     }
     hash.finalize().into()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_of_a_request_is_what_it_was_in_every_release() {
+        let target = ["POST", "/api/v1/assets/7/claim", ""];
+        let hex = |fields: &Fields<'_>| request_hash(target, fields).map(|byte| format!("{byte:02x}")).concat();
+        let fields = Fields::read(br#"{"b": "x", "a": {"d": [1.50, null], "c": true}}"#).unwrap();
+        assert_eq!(hex(&fields), "3d0232708eaa6468e6d6d98f4014f4b58aa3fc462d403ae192ddb6743f0112ba");
+        assert_eq!(hex(&Fields::default()), "89bb948b7e3c599ef35477cee0e267760445055360980d82311af9c87ece954d");
+        assert_eq!(hex(&Fields::read(b"{}").unwrap()), hex(&Fields::default()));
+    }
+}

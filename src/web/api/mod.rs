@@ -18,11 +18,34 @@ pub mod system;
 pub mod transactions;
 pub mod wallets;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::domain::Role;
 use crate::repo::Page;
+use crate::repo::assets::Viewer;
+use crate::web::auth::CurrentUser;
 
-/// A page of a list, newest first.
+/// As whom the caller looks.
+fn viewer(current: &CurrentUser) -> Viewer {
+    match current.user.role {
+        Role::Admin => Viewer::Admin,
+        Role::User => Viewer::User(current.user.id),
+    }
+}
+
+/// Which page of a list.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// How many rows.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// A page of a list.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 struct ListBody<T> {
     data: Vec<T>,
@@ -32,11 +55,6 @@ struct ListBody<T> {
 }
 
 impl<T> ListBody<T> {
-    /// A list that is never longer than one page.
-    fn whole(data: Vec<T>) -> Self {
-        Self { data, next_cursor: None }
-    }
-
     /// A page, each of its items as it looks outside.
     fn of<I>(page: Page<I>, body: impl Fn(I) -> T) -> Self {
         Self { data: page.items.into_iter().map(body).collect(), next_cursor: page.next_cursor }

@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::amount::{AmountInput, Decimal, FloorInput};
-use super::assets::viewer;
 use super::keyed::{Keyed, REPLAYED};
 use super::transactions::{MovementBody, TransactionBody};
+use super::viewer;
 use crate::domain::posting::{Action, Command, Direction, Idempotency, Movement};
 use crate::domain::{
     Amount, AssetTypeCode, Balance, ExternalId, Owner, Role, Transaction, TransactionId, TransactionType, User, UserId,
@@ -197,11 +197,7 @@ fn created(outcome: &Outcome) -> HttpResponseBuilder {
 
 /// What a command led to, as the API tells it.
 pub(super) fn posted(outcome: Outcome, names: &HashMap<UserId, String>, viewer: Viewer) -> Result<PostedBody> {
-    let transaction = match outcome {
-        Outcome::Posted(transaction) | Outcome::Replayed(transaction) | Outcome::Again { transaction, .. } => {
-            transaction
-        }
-    };
+    let transaction = outcome.into_transaction();
     let balance = balance(&transaction);
     Ok(PostedBody { transaction: TransactionBody::new(TransactionView::named(transaction, names)?, viewer), balance })
 }

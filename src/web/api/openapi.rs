@@ -27,7 +27,11 @@ const KEYED: &str = "idempotency_key_reused";
 struct Frame;
 
 /// The OpenAPI document, written once.
-pub struct OpenApiDocument(Bytes);
+pub struct OpenApiDocument {
+    written: Bytes,
+    /// The operations of the API without parameters in their query, by their ids.
+    without_query: BTreeSet<String>,
+}
 
 impl OpenApiDocument {
     /// Writes the document.
@@ -41,17 +45,36 @@ impl OpenApiDocument {
         }
         let mut document = serde_json::to_value(parts).map_err(Error::broken)?;
         describe::head(&mut document);
+        let mut without_query = BTreeSet::new();
         for route in ROUTES {
             let method = route.method.as_str().to_ascii_lowercase();
             let operation = document.pointer_mut(&format!("/paths/{}/{method}", escaped(route.path)));
             if let Some(operation) = operation.and_then(Value::as_object_mut) {
                 complete(operation, route);
+                if is_of_api(route) && !parameters(operation).any(|parameter| parameter["in"] == "query") {
+                    without_query.insert(operation_id(route));
+                }
             }
         }
         take_keys_in_bodies(&mut document);
         example::give_all(&mut document);
-        serde_json::to_vec(&document).map(|bytes| Self(bytes.into())).map_err(Error::broken)
+        let written = serde_json::to_vec(&document).map_err(Error::broken)?.into();
+        Ok(Self { written, without_query })
     }
+
+    /// Whether a route is one of the API that has no parameters in its query.
+    pub fn takes_no_query(&self, route: &Route) -> bool {
+        is_of_api(route) && self.without_query.contains(&operation_id(route))
+    }
+}
+
+fn is_of_api(route: &Route) -> bool {
+    route.path.starts_with("/api/v1/")
+}
+
+/// What an operation takes beside its body.
+fn parameters(operation: &Map<String, Value>) -> impl Iterator<Item = &Value> {
+    operation.get("parameters").and_then(Value::as_array).into_iter().flatten()
 }
 
 /// Puts a value where a path of names leads, and makes the objects on the way.
@@ -88,7 +111,7 @@ pub async fn show(document: Data<OpenApiDocument>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-cache"))
         .insert_header((header::CONTENT_TYPE, "application/json"))
-        .body(document.0.clone())
+        .body(document.written.clone())
 }
 
 /// Adds what follows from a route and from what the handler says.
@@ -151,8 +174,8 @@ fn take_codes(operation: &mut Map<String, Value>) -> BTreeSet<String> {
 /// The refusals that an operation has because of who may call it and what it reads.
 fn common_codes(operation: &Map<String, Value>, route: &Route, keyed: bool) -> Vec<&'static str> {
     let mut codes = vec!["internal_error"];
-    if route.path.starts_with("/api/v1") {
-        codes.push("database_unavailable");
+    if is_of_api(route) {
+        codes.extend(["database_unavailable", "malformed"]);
     }
     match route.access {
         Access::Public => {}
@@ -166,15 +189,15 @@ fn common_codes(operation: &Map<String, Value>, route: &Route, keyed: bool) -> V
         codes.push("not_found");
     }
     if operation.contains_key("requestBody") {
-        codes.extend(["malformed", "invalid", "too_slow", "too_large", "unsupported_media_type"]);
+        codes.extend(["invalid", "too_slow", "too_large", "unsupported_media_type"]);
     }
     if keyed {
-        codes.extend(["malformed", "overloaded", "commit_unknown"]);
+        codes.extend(["overloaded", "commit_unknown"]);
     }
-    for parameter in operation.get("parameters").and_then(Value::as_array).into_iter().flatten() {
+    for parameter in parameters(operation) {
         match (parameter["in"].as_str(), parameter["name"].as_str()) {
-            (Some("query"), Some("cursor")) => codes.extend(["malformed", "invalid", "invalid_cursor"]),
-            (Some("query"), _) => codes.extend(["malformed", "invalid"]),
+            (Some("query"), Some("cursor")) => codes.extend(["invalid", "invalid_cursor"]),
+            (Some("query"), _) => codes.push("invalid"),
             _ => {}
         }
     }

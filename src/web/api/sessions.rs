@@ -6,8 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::ListBody;
-use super::assets::PageQuery;
+use super::{ListBody, PageQuery};
 use crate::domain::{SessionId, SessionKind};
 use crate::error::Result;
 use crate::repo::sessions::{self, SessionView};

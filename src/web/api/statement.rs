@@ -7,8 +7,7 @@ use futures::stream::{self, Stream};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::assets::viewer;
-use super::range;
+use super::{range, viewer};
 use crate::domain::{AssetId, TransactionId, WalletId};
 use crate::error::{Error, Result};
 use crate::repo::history::{self, HistoryFilter, HistoryRow, Order};
@@ -29,6 +28,12 @@ const NAMES: [&str; 10] = [
     "balance_after",
     "version",
 ];
+
+/// A file with one row.
+const EXAMPLE: &str = "\
+created_at,transaction_id,type,counterparty,description,asset_id,amount,balance_before,balance_after,version\r
+2026-03-01T09:30:00.000000Z,01950f2e-7a40-7000-8000-000000000001,transfer,user_bob,Thank you,,-12.50,100.00,87.50,2\r
+";
 
 /// Which rows the file has, and what it looks like.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -105,7 +110,13 @@ fn harmless(text: String) -> String {
     get,
     path = "/api/v1/wallets/{id}/statement",
     params(("id" = WalletId, Path), StatementQuery),
-    responses((status = 200, description = "The file.", body = String, content_type = "text/csv"))
+    responses((
+        status = 200,
+        description = "The file.",
+        body = String,
+        content_type = "text/csv",
+        example = json!(EXAMPLE),
+    ))
 )]
 pub async fn show(
     current: CurrentUser,

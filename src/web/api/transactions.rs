@@ -7,15 +7,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::amount::Decimal;
-use super::assets::viewer;
-use super::{ListBody, range};
+use super::{ListBody, range, viewer};
 use crate::domain::{
     AssetId, AssetTypeCode, Entry, Owner, Role, Transaction, TransactionId, TransactionType, WalletId,
 };
 use crate::error::Result;
 use crate::repo::assets::Viewer;
 use crate::repo::transactions::{self, TransactionFilter, TransactionView};
-use crate::repo::{Db, PageRequest, users};
+use crate::repo::{Db, PageRequest, users, wallets};
 use crate::web::auth::CurrentUser;
 use crate::web::extract::{PathOf, QueryOf};
 
@@ -192,7 +191,8 @@ pub async fn list(current: CurrentUser, query: QueryOf<TransactionsQuery>, db: D
                 (None, Role::User) => Some(current.user.id),
                 (Some(name), _) => Some(users::meant_by(conn, current.user, &name)?.id),
             };
-            transactions::page(conn, &filter, &request)
+            let page = transactions::page(conn, &filter, &request)?;
+            wallets::of_known_type(conn, page, filter.asset_type.as_ref())
         })
         .await?;
     Ok(HttpResponse::Ok().json(ListBody::of(page, |view| TransactionBody::new(view, viewer))))

@@ -6,9 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::ListBody;
 use super::amount::Decimal;
-use super::assets::viewer;
+use super::{ListBody, PageQuery, viewer};
 use crate::domain::{AssetType, AssetTypeCode, Role, User, WalletId};
 use crate::error::Result;
 use crate::repo::wallets::{self, Holding, WalletFilter, WalletView};
@@ -78,38 +77,49 @@ impl BalanceBody {
 
 /// Lists the asset types
 ///
+/// By their codes.
+///
 /// # Errors
-/// Those of the database.
+/// `invalid_cursor`.
 #[utoipa::path(
     get,
     path = "/api/v1/asset-types",
-    responses((status = 200, description = "All asset types.", body = ListBody<AssetTypeBody>))
+    params(PageQuery),
+    responses((status = 200, description = "A page of asset types.", body = ListBody<AssetTypeBody>))
 )]
-pub async fn asset_types(db: Data<Db>) -> Result<HttpResponse> {
-    let types = db.run(wallets::asset_types).await?;
-    Ok(HttpResponse::Ok().json(ListBody::whole(types.into_iter().map(AssetTypeBody::from).collect())))
+pub async fn asset_types(query: QueryOf<PageQuery>, db: Data<Db>) -> Result<HttpResponse> {
+    let request = PageRequest::new(query.0.limit, query.0.cursor.as_deref())?;
+    let page = db.run(move |conn| wallets::page_of_asset_types(conn, &request)).await?;
+    Ok(HttpResponse::Ok().json(ListBody::of(page, AssetTypeBody::from)))
 }
 
 /// Lists what a user holds
+///
+/// By the codes of all asset types.
 ///
 /// # Errors
 /// `user_not_found`, also where the caller may not know of the user.
 #[utoipa::path(
     get,
     path = "/api/v1/users/{user}/balances",
-    params(("user" = String, Path)),
-    responses((status = 200, description = "One balance per asset type.", body = ListBody<BalanceBody>))
+    params(("user" = String, Path), PageQuery),
+    responses((status = 200, description = "A page of balances, one per asset type.", body = ListBody<BalanceBody>))
 )]
-pub async fn balances(current: CurrentUser, name: PathOf<String>, db: Data<Db>) -> Result<HttpResponse> {
-    let (user, holdings) = db
+pub async fn balances(
+    current: CurrentUser,
+    name: PathOf<String>,
+    query: QueryOf<PageQuery>,
+    db: Data<Db>,
+) -> Result<HttpResponse> {
+    let request = PageRequest::new(query.0.limit, query.0.cursor.as_deref())?;
+    let (user, page) = db
         .run(move |conn| {
             let user = users::meant_by(conn, current.user, &name.0)?;
-            let holdings = wallets::holdings(conn, user.id)?;
-            Ok((user, holdings))
+            let page = wallets::page_of_holdings(conn, user.id, &request)?;
+            Ok((user, page))
         })
         .await?;
-    let data = holdings.into_iter().map(|holding| BalanceBody::new(&user, holding)).collect();
-    Ok(HttpResponse::Ok().json(ListBody::whole(data)))
+    Ok(HttpResponse::Ok().json(ListBody::of(page, |holding| BalanceBody::new(&user, holding))))
 }
 
 /// Shows what a user holds in one asset type
@@ -249,7 +259,9 @@ pub async fn list(current: CurrentUser, query: QueryOf<WalletsQuery>, db: Data<D
                 (None, Role::User) => Some(current.user.id),
                 (Some(name), _) => Some(users::meant_by(conn, current.user, &name)?.id),
             };
-            wallets::page(conn, &WalletFilter { user, asset_type }, &request)
+            let filter = WalletFilter { user, asset_type };
+            let page = wallets::page(conn, &filter, &request)?;
+            wallets::of_known_type(conn, page, filter.asset_type.as_ref())
         })
         .await?;
     Ok(HttpResponse::Ok().json(ListBody::of(page, WalletBody::from)))

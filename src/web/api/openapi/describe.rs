@@ -21,8 +21,8 @@ its ends, a date alone (`2024-01-31`) is that whole day in UTC.
 **Errors** are problem documents (RFC 9457). Their `code` is stable; which ones an operation can give \
 stands with its responses. An unknown field or parameter is refused as `malformed`.
 
-**Lists** are paged, newest first: `limit` says how many rows (1 to 200, 50 where nothing is said), \
-`cursor` takes the `next_cursor` of the page before.
+**Lists** are paged, newest first or, of asset types, by code: `limit` says how many rows (1 to 200, \
+50 where nothing is said), `cursor` takes the `next_cursor` of the page before.
 
 **Idempotency**: a POST that moves value takes a key in the header `Idempotency-Key` or in the field \
 `idempotency_key`. The same request under the same key happens once and gets the same answer again, \
