@@ -49,8 +49,8 @@ impl From<User> for UserBody {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterBody {
-    /// At least ten characters: no repetition or sequence, and at least five characters beside a
-    /// name of the user or a common password. Case and blanks do not matter for this.
+    /// At least ten characters: no repetition or sequence, no common password, and at least four
+    /// characters beside a name of the user. Case and blanks do not matter for this.
     #[schema(min_length = 10, max_length = 1024, examples("three quiet walruses"))]
     password: String,
     /// 3 to 32 letters, digits, dots, dashes or underscores. One of username, email and phone number
