@@ -509,8 +509,8 @@ async fn the_log_has_a_line_per_request_and_never_a_secret() {
         send(Client::new().post(format!("{base}/api/v1/auth/refresh")).json(&refresh)).await.json().await.unwrap();
     let wrong = json!({"login": name, "password": "a-wrong-password"});
     send(Client::new().post(format!("{base}/api/v1/auth/login")).json(&wrong)).await;
-    let me = Client::new().get(format!("{base}/api/v1/me?token=in-the-query")).header("x-request-id", "who-am-i");
-    assert_eq!(send(me.bearer_auth(text(&renewed["access_token"]))).await.status(), 200);
+    let found = Client::new().get(format!("{base}/api/v1/assets?q=in-the-query")).header("x-request-id", "who-am-i");
+    assert_eq!(send(found.bearer_auth(text(&renewed["access_token"]))).await.status(), 200);
     let api = |path: &str| format!("{base}/api/v1{path}");
     let make = Client::new().post(api("/me/api-keys")).bearer_auth(text(&renewed["access_token"]));
     let made: Value = send(make.json(&json!({"name": "log reader"}))).await.json().await.unwrap();
@@ -534,7 +534,7 @@ async fn the_log_has_a_line_per_request_and_never_a_secret() {
     let [line] = line("who-am-i")[..] else { panic!("not one line: {log}") };
     assert_eq!(
         (&line["method"], &line["route"], &line["status"], &line["user"], &line["level"]),
-        (&json!("GET"), &json!("/api/v1/me"), &json!(200), &json!("user_alice"), &json!("INFO"))
+        (&json!("GET"), &json!("/api/v1/assets"), &json!(200), &json!("user_alice"), &json!("INFO"))
     );
     assert!(line["duration_ms"].is_number() && line["timestamp"].is_string(), "{line}");
     let requests = lines.iter().filter(|line| line["target"] == "request").count();
