@@ -149,11 +149,12 @@ async fn users_see_their_own_wallets_and_admins_all() {
         (&admin, "user=ben", vec!["ben CASH 4.00", "ben PTS 3"]),
         (&admin, "user=me", vec![]),
         (&admin, "asset_type=PTS", vec!["ben PTS 3", "treasury PTS -3"]),
-        (&admin, "asset_type=SILVER", vec![]),
     ] {
         let rows = caller.walk(&format!("/wallets?{query}")).await;
         assert_eq!(shown(&rows), expected, "{query} by {}", caller.name);
     }
+    let unknown = send(admin.get("/wallets?asset_type=SILVER")).await;
+    assert_eq!(problem(unknown).await, is(404, "asset_type_not_found"));
     for wallet in &all {
         let path = format!("/wallets/{}", id(wallet));
         assert_eq!(&admin.read(&path).await, wallet);

@@ -112,8 +112,8 @@ async fn lists_hold_what_the_caller_may_see_newest_first_by_every_filter() {
         (anna, "user=anna&asset_type=CASH", vec![3, 2, 0]),
         (anna, "type=transfer", vec![2]),
         (anna, "type=spend", vec![]),
+        (anna, "asset_type=GOLD", vec![]),
         (anna, "asset_type=PTS&type=adjustment", vec![5]),
-        (anna, "asset_type=SILVER", vec![]),
         (anna, "start_date=2024-01-03&end_date=2024-01-04", vec![3, 2]),
         (anna, "start_date=2024-01-03T10:00:00Z&end_date=2024-01-03T15:30:00+05:30", vec![2]),
         (ben, "", vec![4, 3, 2, 1]),
@@ -136,6 +136,8 @@ async fn lists_hold_what_the_caller_may_see_newest_first_by_every_filter() {
             assert_eq!(found, expected, "{query} by {}, {limit} a page", caller.name);
         }
     }
+    let unknown = send(anna.get("/transactions?asset_type=SILVER")).await;
+    assert_eq!(problem(unknown).await, is(404, "asset_type_not_found"));
     // A row of a list is the transaction, no less.
     for caller in [anna, ben, admin] {
         for row in caller.walk("/transactions?").await {
