@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder};
 use rustix::process::{Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
 use support::api::{CONNECTIONS, Caller, count, text};
@@ -43,6 +43,33 @@ enum Fate {
     Refused,
     /// No answer, or one that says that it is unknown.
     Unknown(String),
+}
+
+/// The status and the body that a request is answered with, unless they say nothing of what it is
+/// about.
+async fn answer_to(request: RequestBuilder) -> Result<(u16, Value), Fate> {
+    let answer = request.timeout(Duration::from_secs(20)).send().await.map_err(|error| match error.is_connect() {
+        true => Fate::Refused,
+        false => Fate::Unknown(format!("{error:?}")),
+    })?;
+    let status = answer.status().as_u16();
+    let body: Value = answer.json().await.map_err(|error| Fate::Unknown(format!("{status} {error:?}")))?;
+    match (status, body["code"].as_str()) {
+        (503, Some("database_unavailable" | "overloaded")) => Err(Fate::NothingDone),
+        (503, Some("commit_unknown")) => Err(Fate::Unknown("commit_unknown".to_owned())),
+        _ => Ok((status, body)),
+    }
+}
+
+/// Waits for a server that is away, unless all is over.
+async fn until_served(health: &str, over: &AtomicBool) {
+    let is_served = async || {
+        let asked = Client::new().get(health).timeout(Duration::from_secs(2)).send().await;
+        asked.is_ok_and(|answer| answer.status() == 200)
+    };
+    while !over.load(Ordering::Relaxed) && !is_served().await {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Every credit is tried twice, by two users.
@@ -98,21 +125,13 @@ impl Load {
 
     async fn send(&self, attempt: Attempt) -> Fate {
         let request = self.users[attempt.user()].claim(self.credit(attempt)).header("idempotency-key", attempt.key());
-        let answer = match request.timeout(Duration::from_secs(20)).send().await {
+        let (status, body) = match answer_to(request).await {
             Ok(answer) => answer,
-            Err(error) if error.is_connect() => return Fate::Refused,
-            Err(error) => return Fate::Unknown(format!("{error:?}")),
-        };
-        let status = answer.status().as_u16();
-        let body: Value = match answer.json().await {
-            Ok(body) => body,
-            Err(error) => return Fate::Unknown(format!("{status} {error:?}")),
+            Err(fate) => return fate,
         };
         match (status, body["code"].as_str()) {
             (201, _) => Fate::Won(text(&body["claim"]["transaction_id"])),
             (409, Some("already_claimed")) => Fate::Lost,
-            (503, Some("database_unavailable" | "overloaded")) => Fate::NothingDone,
-            (503, Some("commit_unknown")) => Fate::Unknown("commit_unknown".to_owned()),
             _ => panic!("{status} {body}"),
         }
     }
@@ -128,15 +147,10 @@ impl Load {
             }
             let answered = matches!(fate, Fate::Won(_) | Fate::Lost);
             self.fates.lock().unwrap().insert(attempt, fate);
-            while !answered && !self.over.load(Ordering::Relaxed) && !self.is_served().await {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+            if !answered {
+                until_served(&self.health, &self.over).await;
             }
         }
-    }
-
-    async fn is_served(&self) -> bool {
-        let asked = Client::new().get(&self.health).timeout(Duration::from_secs(2)).send().await;
-        asked.is_ok_and(|answer| answer.status() == 200)
     }
 
     fn start(self: &Arc<Self>) -> JoinSet<()> {

@@ -157,7 +157,7 @@ fn decide_and_write(
 
 /// Decides a group; where all are to happen or none, the book stays as it was after a refusal.
 fn judge(book: &mut Book, group: &Group<'_>) -> Result<Verdict, Failure> {
-    let before = (group.atomic && group.commands.len() > 1).then(|| book.clone());
+    let before = group.atomic.then(|| book.clone());
     let decisions: Vec<_> = group.commands.iter().map(|command| decide(book, command)).collect();
     let contended = |command: &Command| match command.action {
         Action::ClaimAny { campaign, .. } => book.campaigns.get(&campaign).is_some_and(|offer| offer.contended),
@@ -169,15 +169,14 @@ fn judge(book: &mut Book, group: &Group<'_>) -> Result<Verdict, Failure> {
     }
     let refusals =
         || decisions.iter().enumerate().filter_map(|(place, decision)| Some((place, decision.as_ref().err()?)));
-    if group.atomic && refusals().next().is_some() {
-        let refusals = refusals().map(|(place, refusal)| (place, refusal.clone())).collect();
-        // A command alone that is refused leaves it so by itself.
-        if let Some(before) = before {
+    match before {
+        Some(before) if refusals().next().is_some() => {
+            let refusals = refusals().map(|(place, refusal)| (place, refusal.clone())).collect();
             *book = before;
+            Ok(Verdict::NoneOf(refusals))
         }
-        return Ok(Verdict::NoneOf(refusals));
+        _ => Ok(Verdict::Each(decisions)),
     }
-    Ok(Verdict::Each(decisions))
 }
 
 fn outcome(

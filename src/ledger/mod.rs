@@ -12,7 +12,7 @@ use crate::domain::{Balance, Transaction};
 use crate::error::Refusal;
 
 pub use batch::preview;
-pub use writer::{Clock, Ledger, Settings};
+pub use writer::{Clock, LARGEST_GROUP, Ledger, Settings};
 
 /// What became of a command that was not refused. All of it is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]

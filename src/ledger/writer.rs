@@ -37,8 +37,8 @@ const MOST_CONFLICTS: u32 = 10;
 /// The longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// How many commands may be expected in one request.
-const LARGEST_GROUP: usize = 1_000;
+/// The most commands that are submitted together.
+pub const LARGEST_GROUP: usize = 1_000;
 
 /// How a ledger is set up.
 #[derive(Clone)]

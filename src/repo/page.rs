@@ -1,8 +1,12 @@
 //! Keyset paging: a list gives out an opaque cursor that names its last row, and the next page
 //! starts behind it, however many rows have come in front meanwhile.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
 
 use crate::domain::{AssetTypeCode, TransactionId};
 use crate::error::{Error, Result};
@@ -78,7 +82,7 @@ impl CursorKey for i64 {
     }
 }
 
-impl CursorKey for (chrono::DateTime<chrono::Utc>, i64) {
+impl<Id: Display + FromStr> CursorKey for (DateTime<Utc>, Id) {
     fn write(&self) -> String {
         format!("{}.{}", self.0.timestamp_micros(), self.1)
     }
@@ -86,11 +90,11 @@ impl CursorKey for (chrono::DateTime<chrono::Utc>, i64) {
     fn read(text: &str) -> Option<Self> {
         let (micros, id) = text.split_once('.')?;
         let micros = micros.parse().ok().filter(|micros| *micros >= 0)?;
-        Some((chrono::DateTime::from_timestamp_micros(micros)?, id.parse().ok()?))
+        Some((DateTime::from_timestamp_micros(micros)?, id.parse().ok()?))
     }
 }
 
-impl CursorKey for (chrono::DateTime<chrono::Utc>, i64, i64) {
+impl CursorKey for (DateTime<Utc>, i64, i64) {
     fn write(&self) -> String {
         format!("{}.{}", (self.0, self.1).write(), self.2)
     }

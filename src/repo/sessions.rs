@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Timestamptz, Uuid};
 
-use super::page::{CursorKey, Page, PageRequest};
+use super::{Page, PageRequest};
 use crate::domain::{SessionId, SessionKind, User, UserId};
 use crate::error::{Error, Refusal, Result};
 use crate::repo::statement::statement;
@@ -201,18 +201,6 @@ pub struct SessionView {
     pub last_used_at: DateTime<Utc>,
     /// When it ends by itself.
     pub expires_at: DateTime<Utc>,
-}
-
-impl CursorKey for (DateTime<Utc>, SessionId) {
-    fn write(&self) -> String {
-        format!("{}.{}", self.0.timestamp_micros(), self.1)
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let (micros, id) = text.split_once('.')?;
-        let micros = micros.parse().ok().filter(|micros| *micros >= 0)?;
-        Some((DateTime::from_timestamp_micros(micros)?, id.parse().ok()?))
-    }
 }
 
 /// A user's sessions that have neither ended nor expired, by the time of their sign-in.

@@ -172,6 +172,19 @@ pub fn meant_by(conn: &mut PgConnection, caller: User, name: &str) -> Result<Use
     }
 }
 
+/// Whose things a list shows: those of the user that the caller means by `name`, and where nobody is
+/// named, the caller's own, or to an admin those of all.
+///
+/// # Errors
+/// As [`meant_by`].
+pub fn shown_to(conn: &mut PgConnection, caller: User, name: Option<&str>) -> Result<Option<UserId>> {
+    match (name, caller.role) {
+        (None, Role::Admin) => Ok(None),
+        (None, Role::User) => Ok(Some(caller.id)),
+        (Some(name), _) => Ok(Some(meant_by(conn, caller, name)?.id)),
+    }
+}
+
 /// How many users there are.
 ///
 /// # Errors

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -11,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::support::api::{Caller, count};
 use crate::support::program::{Installation, eventually};
-use crate::{Fate, PASSWORD, installation};
+use crate::{Fate, PASSWORD, answer_to, installation, until_served};
 
 /// How many movements a batch has; it brings a cent more than it takes.
 const ITEMS: usize = 61;
@@ -58,15 +57,9 @@ impl Batches {
 
     async fn send(&self, number: usize) -> Fate {
         let request = self.admin.post("/transactions/batch").json(&self.body(number));
-        let answer = match request.timeout(Duration::from_secs(20)).send().await {
+        let (status, body) = match answer_to(request).await {
             Ok(answer) => answer,
-            Err(error) if error.is_connect() => return Fate::Refused,
-            Err(error) => return Fate::Unknown(format!("{error:?}")),
-        };
-        let status = answer.status().as_u16();
-        let body: Value = match answer.json().await {
-            Ok(body) => body,
-            Err(error) => return Fate::Unknown(format!("{status} {error:?}")),
+            Err(fate) => return fate,
         };
         match (status, body["code"].as_str()) {
             (200 | 201, _) => {
@@ -74,8 +67,6 @@ impl Batches {
                 assert!(items.len() == ITEMS && items.iter().all(|item| item["status"] == 201), "{body}");
                 Fate::Won(items.iter().map(|item| item["transaction"]["id"].as_str().unwrap()).collect())
             }
-            (503, Some("database_unavailable" | "overloaded")) => Fate::NothingDone,
-            (503, Some("commit_unknown")) => Fate::Unknown("commit_unknown".to_owned()),
             _ => panic!("{status} {body}"),
         }
     }
@@ -87,15 +78,10 @@ impl Batches {
             let answered = matches!(fate, Fate::Won(_));
             self.posted.fetch_add(usize::from(answered), Ordering::Relaxed);
             self.fates.lock().unwrap().insert(number, fate);
-            while !answered && !self.over.load(Ordering::Relaxed) && !self.is_served().await {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+            if !answered {
+                until_served(&self.health, &self.over).await;
             }
         }
-    }
-
-    async fn is_served(&self) -> bool {
-        let asked = Client::new().get(&self.health).timeout(Duration::from_secs(2)).send().await;
-        asked.is_ok_and(|answer| answer.status() == 200)
     }
 
     fn until_more_are_answered(&self) {

@@ -11,15 +11,12 @@ use super::movements::{Draft, MovementRequest, People, PostedBody, posted};
 use crate::domain::User;
 use crate::domain::posting::{Command, Idempotency};
 use crate::error::{Error, FieldError, Refusal, Result};
-use crate::ledger::{Ledger, Outcome, Outcomes};
+use crate::ledger::{LARGEST_GROUP, Ledger, Outcome, Outcomes};
 use crate::repo::Db;
 use crate::repo::assets::Viewer;
 use crate::web::auth::Admin;
 use crate::web::json::Fields;
 use crate::web::problem::{Problem, kind};
-
-/// The most transactions of one request.
-const MOST: usize = 1_000;
 
 /// The request that each item would be on its own, so that its key means the same in both places.
 const TARGET: [&str; 3] = ["POST", "/api/v1/transactions", ""];
@@ -117,7 +114,7 @@ fn mode(request: &BatchRequest) -> Result<bool> {
     if !matches!(request.mode.as_str(), "atomic" | "independent") {
         errors.push(FieldError::new("mode", "Choose atomic or independent."));
     }
-    if !(1..=MOST).contains(&request.transactions.len()) {
+    if !(1..=LARGEST_GROUP).contains(&request.transactions.len()) {
         errors.push(FieldError::new("transactions", "Send 1 to 1,000 transactions."));
     }
     if errors.is_empty() { Ok(request.mode == "atomic") } else { Err(Error::Invalid(errors)) }
@@ -146,7 +143,8 @@ fn read(
 /// Submits what can be submitted, and says of each what became of it.
 ///
 /// # Errors
-/// [`Error::BatchRefused`]; [`Refusal::IdempotencyKeyReused`] for the one key of all; those of [`Ledger::submit_together`].
+/// [`Error::BatchRefused`]; [`Refusal::IdempotencyKeyReused`] for the one key of all; those of
+/// [`Ledger::submit_together`].
 async fn submit(
     ledger: &Ledger,
     commands: Vec<Result<Command>>,

@@ -8,9 +8,7 @@ use utoipa::ToSchema;
 
 use super::amount::Decimal;
 use super::{ListBody, range, viewer};
-use crate::domain::{
-    AssetId, AssetTypeCode, Entry, Owner, Role, Transaction, TransactionId, TransactionType, WalletId,
-};
+use crate::domain::{AssetId, AssetTypeCode, Entry, Owner, Transaction, TransactionId, TransactionType, WalletId};
 use crate::error::Result;
 use crate::repo::assets::Viewer;
 use crate::repo::transactions::{self, TransactionFilter, TransactionView};
@@ -186,11 +184,7 @@ pub async fn list(current: CurrentUser, query: QueryOf<TransactionsQuery>, db: D
     };
     let page = db
         .run(move |conn| {
-            filter.user = match (query.user, current.user.role) {
-                (None, Role::Admin) => None,
-                (None, Role::User) => Some(current.user.id),
-                (Some(name), _) => Some(users::meant_by(conn, current.user, &name)?.id),
-            };
+            filter.user = users::shown_to(conn, current.user, query.user.as_deref())?;
             let page = transactions::page(conn, &filter, &request)?;
             wallets::of_known_type(conn, page, filter.asset_type.as_ref())
         })

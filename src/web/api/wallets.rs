@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::amount::Decimal;
 use super::{ListBody, PageQuery, viewer};
-use crate::domain::{AssetType, AssetTypeCode, Role, User, WalletId};
+use crate::domain::{AssetType, AssetTypeCode, User, WalletId};
 use crate::error::Result;
 use crate::repo::wallets::{self, Holding, WalletFilter, WalletView};
 use crate::repo::{Db, PageRequest, users};
@@ -254,11 +254,7 @@ pub async fn list(current: CurrentUser, query: QueryOf<WalletsQuery>, db: Data<D
     let asset_type = query.asset_type.as_deref().map(AssetTypeCode::parse).transpose()?;
     let page = db
         .run(move |conn| {
-            let user = match (query.user, current.user.role) {
-                (None, Role::Admin) => None,
-                (None, Role::User) => Some(current.user.id),
-                (Some(name), _) => Some(users::meant_by(conn, current.user, &name)?.id),
-            };
+            let user = users::shown_to(conn, current.user, query.user.as_deref())?;
             let filter = WalletFilter { user, asset_type };
             let page = wallets::page(conn, &filter, &request)?;
             wallets::of_known_type(conn, page, filter.asset_type.as_ref())
