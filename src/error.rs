@@ -80,6 +80,30 @@ pub enum Refusal {
     /// The user has a wallet in this asset type: this one.
     #[error("There is a wallet in this asset type already.")]
     WalletExists(WalletId),
+    /// A claimed asset never changes.
+    #[error("This credit has been claimed, and so it stays as it is.")]
+    AssetImmutable,
+    /// Only what has run out is recreated.
+    #[error("This credit has not expired, so there is nothing to recreate.")]
+    AssetNotExpired,
+    /// Another asset replaces this one, which is kept for it.
+    #[error("This credit has been recreated already.")]
+    AlreadyRecreated,
+    /// Somebody has claimed from the campaign, so it cannot be deleted, and its asset type stays.
+    #[error("Credits of this campaign have been claimed, so it stays, and so does its asset type.")]
+    CampaignImmutable,
+    /// There is an asset type with this code.
+    #[error("There is an asset type with this code already.")]
+    AssetTypeExists,
+    /// Wallets or assets are counted with the decimals that the asset type has.
+    #[error("This asset type is in use, so the number of its decimals stays.")]
+    ScaleFixed,
+    /// Somebody changed the thing since the caller looked at it.
+    #[error("Somebody has changed this meanwhile. Look at it again, then repeat the change.")]
+    Changed,
+    /// Without this user nobody could run the installation.
+    #[error("This is the last active admin. Make somebody else an admin first.")]
+    LastAdmin,
     /// The voucher codes of these assets are in use: the same request came before.
     #[error("These credits have been created already.")]
     AlreadyCreated,
@@ -106,12 +130,22 @@ pub struct FieldError {
     /// What to do about it, a sentence.
     #[schema(value_type = String)]
     pub message: Cow<'static, str>,
+    /// Of a file: which row, counted from 1 without the names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub row: Option<usize>,
 }
 
 impl FieldError {
     /// Names the field and what to do about it.
     pub fn new(field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { field: field.into(), message: message.into() }
+        Self { field: field.into(), message: message.into(), row: None }
+    }
+
+    /// The same about one row of a file.
+    #[must_use]
+    pub fn in_row(self, row: usize) -> Self {
+        Self { row: Some(row), ..self }
     }
 }
 
@@ -139,6 +173,9 @@ pub enum Error {
     /// Some of a batch of which all were to happen or none, by their places, cannot happen.
     #[error("Nothing was done, since {} of the transactions cannot be done.", .0.len())]
     BatchRefused(Vec<(usize, Error)>),
+    /// A change came without `If-Match`, by which it would say what it changes.
+    #[error("Say which version you change: send its number in quotes as the header If-Match.")]
+    VersionMissing,
     /// The request's body is larger than this route takes.
     #[error("The request is larger than allowed.")]
     TooLarge,
@@ -200,6 +237,9 @@ impl From<DieselError> for Error {
                 Some("users_external_id_key" | "users_username_key" | "users_email_key" | "users_phone_number_key") => {
                     Refusal::AlreadyRegistered.into()
                 }
+                Some("assets_recreated_from_key" | "assets_recreated_from_fkey") => Refusal::AlreadyRecreated.into(),
+                Some("asset_types_pkey") => Refusal::AssetTypeExists.into(),
+                Some("asset_types_scale_is_fixed") => Refusal::ScaleFixed.into(),
                 Some("assets_code_key") => Refusal::AlreadyCreated.into(),
                 Some("assets_campaign_id_fkey") => {
                     Self::Invalid(vec![FieldError::new("campaign_id", "There is no such campaign.")])

@@ -72,6 +72,7 @@ diesel::table! {
         per_user_limit -> Int4,
         paused -> Bool,
         created_at -> Timestamptz,
+        version -> Int8,
     }
 }
 
@@ -83,6 +84,17 @@ diesel::table! {
         claimed_at -> Timestamptz,
         campaign_id -> Nullable<Int8>,
         campaign_claim -> Nullable<Int4>,
+    }
+}
+
+diesel::table! {
+    daily_figures (day, asset_type, transaction_type) {
+        day -> Date,
+        asset_type -> Text,
+        transaction_type -> Text,
+        transactions -> Int8,
+        issued -> Numeric,
+        returned -> Numeric,
     }
 }
 
@@ -100,6 +112,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    figure_marks (wallet_id) {
+        wallet_id -> Int8,
+        version -> Int8,
+        posted_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     idempotency_keys (user_id, key, item) {
         user_id -> Int8,
         key -> Text,
@@ -108,6 +128,28 @@ diesel::table! {
         created_at -> Timestamptz,
         item -> Int4,
         owned_with -> Nullable<Numeric>,
+    }
+}
+
+diesel::table! {
+    imports (id) {
+        id -> Uuid,
+        user_id -> Int8,
+        content -> Text,
+        created_at -> Timestamptz,
+        done_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    proofs (id) {
+        id -> Int8,
+        asked_by -> Nullable<Int8>,
+        started_at -> Timestamptz,
+        checked -> Int4,
+        promises -> Int4,
+        finished_at -> Nullable<Timestamptz>,
+        verdict -> Nullable<Jsonb>,
     }
 }
 
@@ -123,6 +165,23 @@ diesel::table! {
         last_used_at -> Timestamptz,
         expires_at -> Timestamptz,
         ended_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    supply_counts (id) {
+        id -> Bool,
+        counted_at -> Timestamptz,
+        took_ms -> Int4,
+    }
+}
+
+diesel::table! {
+    supply_figures (asset_type, status) {
+        asset_type -> Text,
+        status -> Text,
+        assets -> Int8,
+        value -> Numeric,
     }
 }
 
@@ -180,7 +239,12 @@ diesel::joinable!(assets -> asset_types (asset_type));
 diesel::joinable!(assets -> campaigns (campaign_id));
 diesel::joinable!(audit_log -> users (actor_id));
 diesel::joinable!(campaigns -> asset_types (asset_type));
+diesel::joinable!(daily_figures -> asset_types (asset_type));
+diesel::joinable!(figure_marks -> wallets (wallet_id));
+diesel::joinable!(imports -> users (user_id));
+diesel::joinable!(proofs -> users (asked_by));
 diesel::joinable!(sessions -> users (user_id));
+diesel::joinable!(supply_figures -> asset_types (asset_type));
 diesel::joinable!(wallets -> asset_types (asset_type));
 diesel::joinable!(wallets -> users (user_id));
 
@@ -191,9 +255,15 @@ diesel::allow_tables_to_appear_in_same_query!(
     audit_log,
     campaigns,
     claims,
+    daily_figures,
     entries,
+    figure_marks,
     idempotency_keys,
+    imports,
+    proofs,
     sessions,
+    supply_counts,
+    supply_figures,
     transactions,
     users,
     wallets,

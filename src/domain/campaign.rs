@@ -44,6 +44,8 @@ pub struct Campaign {
     pub paused: bool,
     /// When it was created.
     pub created_at: DateTime<Utc>,
+    /// Counts its changes, from 1.
+    pub version: i64,
 }
 
 impl Campaign {
@@ -81,6 +83,7 @@ mod tests {
             per_user_limit: 1,
             paused,
             created_at: at(0),
+            version: 1,
         };
         for (starts_at, ends_at, paused, states) in [
             (None, None, false, ["running", "running", "running", "running"]),

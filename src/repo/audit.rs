@@ -5,8 +5,13 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Bool, Jsonb, Nullable, Text, Timestamptz};
 
 use super::statement::statement;
-use crate::domain::UserId;
+use super::{Page, PageRequest};
+use crate::domain::{Period, UserId};
 use crate::error::Result;
+use crate::schema::{audit_log, users};
+
+/// What the log is called in its cursors.
+const LIST: &str = "audit-log";
 
 /// Who acts, and by which request: what every line of the audit log says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,6 +60,87 @@ pub(crate) fn record(conn: &mut PgConnection, actor: &Actor, now: DateTime<Utc>,
     .bind::<Array<Nullable<Jsonb>>, _>(column!(act => act.after.as_ref()))
     .execute(conn)?;
     Ok(())
+}
+
+/// A line of the log, as admins read it.
+#[derive(Debug, Clone, PartialEq, Queryable)]
+pub struct Line {
+    /// Its number, from 1.
+    pub id: i64,
+    /// Who; nobody where a job or the command line acted.
+    pub actor: Option<String>,
+    /// What was done, `noun.verb`.
+    pub action: String,
+    /// To what, `noun:id`.
+    pub target: String,
+    /// Why, in the actor's words; empty for nothing.
+    pub reason: String,
+    /// What it was before.
+    pub before: Option<serde_json::Value>,
+    /// What it was afterwards.
+    pub after: Option<serde_json::Value>,
+    /// The request, as its log lines name it.
+    pub request_id: String,
+    /// Where the request came from.
+    pub ip_address: String,
+    /// When.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What a list of lines shows; each part that is given narrows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LineFilter {
+    /// Who acted, by its public name.
+    pub actor: Option<String>,
+    /// What was done, `noun.verb`.
+    pub action: Option<String>,
+    /// To what, `noun:id`.
+    pub target: Option<String>,
+    /// When.
+    pub period: Period,
+}
+
+/// A page of the log, newest first.
+///
+/// # Errors
+/// [`Error::InvalidCursor`](crate::error::Error::InvalidCursor).
+pub fn page(conn: &mut PgConnection, filter: &LineFilter, request: &PageRequest) -> Result<Page<Line>> {
+    let mut query = audit_log::table
+        .left_join(users::table)
+        .select((
+            audit_log::id,
+            users::external_id.nullable(),
+            audit_log::action,
+            audit_log::target,
+            audit_log::reason,
+            audit_log::before,
+            audit_log::after,
+            audit_log::request_id,
+            audit_log::ip_address,
+            audit_log::created_at,
+        ))
+        .order(audit_log::id.desc())
+        .limit(request.look_ahead())
+        .into_boxed();
+    if let Some(after) = request.after::<i64>(LIST)? {
+        query = query.filter(audit_log::id.lt(after));
+    }
+    if let Some(actor) = &filter.actor {
+        query = query.filter(users::external_id.nullable().eq(actor));
+    }
+    if let Some(action) = &filter.action {
+        query = query.filter(audit_log::action.eq(action));
+    }
+    if let Some(target) = &filter.target {
+        query = query.filter(audit_log::target.eq(target));
+    }
+    if let Some(from) = filter.period.from {
+        query = query.filter(audit_log::created_at.ge(from));
+    }
+    if let Some(before) = filter.period.before {
+        query = query.filter(audit_log::created_at.lt(before));
+    }
+    Ok(Page::from_rows(query.load(conn)?, request, LIST, |line: &Line| line.id))
 }
 
 /// What somebody did in one go: neighbouring lines of one actor, action and request.

@@ -17,7 +17,7 @@ pub mod transactions;
 pub mod users;
 pub mod wallets;
 
-pub use page::{Page, PageRequest};
+pub use page::{Page, PageRequest, Sort};
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -43,6 +43,14 @@ impl PageRequest {
         Ok(Self { limit, cursor })
     }
 
+    /// A page of a list that is written into a file: the first one, or the one behind a cursor.
+    ///
+    /// # Errors
+    /// [`Error::InvalidCursor`].
+    pub fn of_file(cursor: Option<&str>) -> Result<Self> {
+        Ok(Self { limit: 1_000, cursor: cursor.map(decode).transpose()? })
+    }
+
     /// One row more than the page has, to learn whether another page follows.
     pub(crate) fn look_ahead(&self) -> i64 {
         self.limit + 1
@@ -135,7 +143,51 @@ pub struct Page<T> {
     pub next_cursor: Option<String>,
 }
 
+/// The order of a list: by which of its columns, and which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sort<Column> {
+    /// The column.
+    pub by: Column,
+    /// Whether the largest or newest comes first.
+    pub descending: bool,
+}
+
+impl<Column> Sort<Column> {
+    /// The smallest, oldest or first of the alphabet first.
+    pub const fn ascending(by: Column) -> Self {
+        Self { by, descending: false }
+    }
+
+    /// The largest, newest or last of the alphabet first.
+    pub const fn descending(by: Column) -> Self {
+        Self { by, descending: true }
+    }
+}
+
+/// As addresses have it: the column's word, behind a minus sign where it is descending.
+impl<Column: Display> Display for Sort<Column> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", if self.descending { "-" } else { "" }, self.by)
+    }
+}
+
+impl<Column: FromStr> FromStr for Sort<Column> {
+    type Err = Column::Err;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        match text.strip_prefix('-') {
+            Some(column) => column.parse().map(Self::descending),
+            None => text.parse().map(Self::ascending),
+        }
+    }
+}
+
 impl<T> Page<T> {
+    /// The same page with other rows.
+    pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
+        Page { items: self.items.into_iter().map(change).collect(), next_cursor: self.next_cursor }
+    }
+
     /// A page from all rows of a short list, in the order of their keys.
     ///
     /// # Errors

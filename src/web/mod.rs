@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod auth;
+mod csv;
 mod docs;
 pub mod extract;
 mod json;

@@ -14,7 +14,8 @@ use super::transactions::{MovementBody, TransactionBody};
 use super::viewer;
 use crate::domain::posting::{Action, Command, Direction, Idempotency, Movement};
 use crate::domain::{
-    Amount, AssetTypeCode, Balance, ExternalId, Owner, Role, Transaction, TransactionId, TransactionType, User, UserId,
+    Amount, AssetTypeCode, Balance, ExternalId, Owner, Reason, Role, Transaction, TransactionId, TransactionType, User,
+    UserId,
 };
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::ledger::{self, Ledger, Outcome};
@@ -25,7 +26,7 @@ use crate::web::auth::{Admin, CurrentUser};
 use crate::web::extract::{Now, PathOf, QueryOf};
 use crate::web::json::kept;
 
-/// The longest description and the longest reason, in characters.
+/// The longest description, in characters.
 const LONGEST_TEXT: usize = 500;
 
 /// The most that a request may attach, in bytes of JSON as it is kept.
@@ -173,13 +174,13 @@ pub async fn reverse(
     ledger: Data<Ledger>,
 ) -> Result<HttpResponse> {
     let caller = admin.0.user;
-    let reason = reason(Some(request.body.reason)).map_err(|error| Error::Invalid(vec![error]))?;
+    let reason = Reason::parse(&request.body.reason).map_err(|error| Error::Invalid(vec![error]))?;
     let original = db.run(move |conn| transactions::one(conn, Viewer::Admin, id.0)).await?;
     let names = names_in(&original);
     let command = Command {
         idempotency: request.idempotency,
         description: format!("Reversal: {}", original.transaction.description).trim_end_matches(": ").to_owned(),
-        reason: Some(reason),
+        reason: Some(reason.into_string()),
         ..Command::new(caller.id, Action::Reversal { reverses: id.0 })
     };
     let outcome = ledger.submit(command).await?;
@@ -300,7 +301,8 @@ impl Draft {
         let leaves = request.minimum_balance.is_some();
         check("minimum_balance", gives || !leaves, "Only a spend or a transfer leaves something.");
         let mut keep = |error: FieldError| errors.push(error);
-        let reason = if is_adjustment { reason(request.reason).map_err(&mut keep).ok() } else { None };
+        let reason = is_adjustment.then(|| Reason::parse(request.reason.as_deref().unwrap_or_default()));
+        let reason = reason.transpose().map_err(&mut keep).ok().flatten();
         let description = text_of(request.description).map_err(&mut keep).ok();
         let metadata = attached(request.metadata).map_err(&mut keep).ok();
         let floor = request.minimum_balance.map(|least| Balance::parse_floor(least.as_str())).transpose();
@@ -316,7 +318,7 @@ impl Draft {
                 kind,
                 description,
                 metadata,
-                reason,
+                reason: reason.map(Reason::into_string),
             }),
             (_, Err(refusal), ..) if errors.is_empty() => Err(refusal.into()),
             (_, amount, ..) => {
@@ -393,13 +395,4 @@ fn attached(metadata: Option<Map<String, Value>>) -> std::result::Result<Option<
         return Err(FieldError::new("metadata", "Attach at most 4 KiB of JSON."));
     }
     Ok(metadata)
-}
-
-fn reason(given: Option<String>) -> std::result::Result<String, FieldError> {
-    let given = given.unwrap_or_default();
-    let reason = given.trim();
-    if reason.is_empty() || reason.chars().count() > LONGEST_TEXT {
-        return Err(FieldError::new("reason", "Say why, in 1 to 500 characters."));
-    }
-    Ok(reason.to_owned())
 }

@@ -1,18 +1,17 @@
 //! A wallet's history as a file.
 
 use actix_web::HttpResponse;
-use actix_web::http::header;
-use actix_web::web::{Bytes, Data};
-use futures::stream::{self, Stream};
+use actix_web::web::Data;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{range, viewer};
 use crate::domain::{AssetId, TransactionId, WalletId};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::repo::history::{self, HistoryFilter, HistoryRow, Order};
-use crate::repo::{Db, PageRequest, wallets};
+use crate::repo::{Db, wallets};
 use crate::web::auth::CurrentUser;
+use crate::web::csv::{self, harmless};
 use crate::web::extract::{PathOf, QueryOf};
 
 /// The names in the first line, which an empty history has, too.
@@ -93,11 +92,6 @@ impl Line {
     }
 }
 
-/// A text that no spreadsheet takes for a formula (OWASP, CSV injection).
-fn harmless(text: String) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) { format!("'{text}") } else { text }
-}
-
 /// Writes a wallet's history into a file
 ///
 /// As comma-separated values (RFC 4180), the oldest row first. A text that a spreadsheet could take
@@ -128,48 +122,15 @@ pub async fn show(
     let viewer = viewer(&current);
     let period = range::period(query.start_date.as_deref(), query.end_date.as_deref())?;
     let wallet = db.run(move |conn| wallets::one(conn, viewer, id.0)).await?;
-    let file = format!("attachment; filename=\"{}-wallet-{}.csv\"", wallet.asset_type.code, wallet.id);
+    let file = format!("{}-wallet-{}", wallet.asset_type.code, wallet.id);
     let filter = HistoryFilter { period, transaction_type: None, order: Order::OldestFirst };
-    Ok(HttpResponse::Ok()
-        .content_type("text/csv; charset=utf-8")
-        .insert_header((header::CONTENT_DISPOSITION, file))
-        .streaming(parts(db, wallet.id, filter, wallet.asset_type.scale.0)))
-}
-
-/// Where the writing of a file stands.
-enum Place {
-    Start,
-    Behind(String),
-    End,
-}
-
-/// The file, page by page, so that the longest history needs no more memory than the shortest.
-fn parts(db: Data<Db>, wallet: WalletId, filter: HistoryFilter, scale: u8) -> impl Stream<Item = Result<Bytes>> {
-    stream::try_unfold(Place::Start, move |place| {
+    let (id, scale) = (wallet.id, wallet.asset_type.scale.0);
+    csv::file(&file, &NAMES, move |request| {
         let (db, filter) = (db.clone(), filter.clone());
         async move {
-            let cursor = match &place {
-                Place::Start => None,
-                Place::Behind(cursor) => Some(cursor.as_str()),
-                Place::End => return Ok(None),
-            };
-            let request = PageRequest::new(Some(PageRequest::MOST), cursor)?;
-            let page = db.run(move |conn| history::rows(conn, wallet, &filter, &request)).await?;
-            let lines = page.items.into_iter().map(|row| Line::new(row, scale));
-            let part = written(lines, matches!(place, Place::Start))?;
-            Ok(Some((part, page.next_cursor.map_or(Place::End, Place::Behind))))
+            let page = db.run(move |conn| history::rows(conn, id, &filter, &request)).await?;
+            Ok(page.map(|row| Line::new(row, scale)))
         }
     })
-}
-
-fn written(lines: impl Iterator<Item = Line>, with_names: bool) -> Result<Bytes> {
-    let mut writer =
-        csv::WriterBuilder::new().has_headers(false).terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    if with_names {
-        writer.write_record(NAMES).map_err(Error::broken)?;
-    }
-    for line in lines {
-        writer.serialize(line).map_err(Error::broken)?;
-    }
-    writer.into_inner().map(Bytes::from).map_err(|error| Error::broken(error.to_string()))
+    .await
 }

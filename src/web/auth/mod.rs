@@ -16,7 +16,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use tokio::sync::OnceCell;
 
 pub use accounts::{Reception, Registration};
-pub use form::{CsrfForm, csrf_token};
+pub use form::{CsrfForm, CsrfUpload, csrf_token};
 pub use keys::Keys;
 
 use super::extract::{self, Client, Door};

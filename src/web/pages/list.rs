@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::domain::{AssetType, AssetTypeCode};
 use crate::error::Result;
-use crate::repo::PageRequest;
+use crate::repo::{PageRequest, Sort};
 
 /// The rows of a page.
 const ROWS: i64 = 24;
@@ -39,10 +39,53 @@ pub struct Pager {
     pub next: Option<String>,
 }
 
-/// A list's address: its path and the filters that are active.
+/// The head of a table's column.
+pub struct Header {
+    /// What it is called.
+    pub label: &'static str,
+    /// The list in the order of this column, the other way round where it has that order already;
+    /// none where it cannot be sorted by it.
+    pub href: Option<String>,
+    /// How the list is sorted by it, for `aria-sort`.
+    pub sorted: Option<&'static str>,
+    /// Whether it holds numbers.
+    pub is_number: bool,
+}
+
+/// What a table says of one of its columns.
+pub struct Column<By> {
+    label: &'static str,
+    by: Option<By>,
+    is_number: bool,
+}
+
+impl<By> Column<By> {
+    /// A column that the list cannot be sorted by.
+    pub const fn plain(label: &'static str) -> Self {
+        Self { label, by: None, is_number: false }
+    }
+
+    /// A column that the list can be sorted by.
+    pub const fn by(label: &'static str, by: By) -> Self {
+        Self { label, by: Some(by), is_number: false }
+    }
+
+    /// The same column, which holds numbers.
+    #[must_use]
+    pub const fn numeric(self) -> Self
+    where
+        By: Copy,
+    {
+        Self { is_number: true, ..self }
+    }
+}
+
+/// A list's address: its path, the filters that are active, and its order.
 pub struct Address {
-    path: &'static str,
+    path: String,
     filters: Vec<Filter>,
+    /// Where it is not the usual one.
+    sort: Option<String>,
 }
 
 struct Filter {
@@ -53,8 +96,8 @@ struct Filter {
 
 impl Address {
     /// A list that shows everything.
-    pub fn new(path: &'static str) -> Self {
-        Self { path, filters: Vec::new() }
+    pub fn new(path: impl Into<String>) -> Self {
+        Self { path: path.into(), filters: Vec::new(), sort: None }
     }
 
     /// The same list, narrowed by a filter where `value` is given.
@@ -64,6 +107,43 @@ impl Address {
             self.filters.push(Filter { name, value: value.to_string(), label: label.into() });
         }
         self
+    }
+
+    /// The same list in an order, which an address does not name where it is the usual one.
+    #[must_use]
+    pub fn sorted<By: Display + PartialEq>(mut self, sort: &Sort<By>, usual: &Sort<By>) -> Self {
+        self.sort = (sort != usual).then(|| sort.to_string());
+        self
+    }
+
+    /// The order as a form keeps it; empty for the usual one.
+    pub fn sort(&self) -> String {
+        self.sort.clone().unwrap_or_default()
+    }
+
+    /// The heads of its table's columns, while it is in the order `sort`.
+    pub fn headers<By: Copy + Display + PartialEq>(
+        &self,
+        sort: Sort<By>,
+        usual: Sort<By>,
+        columns: &[Column<By>],
+    ) -> Vec<Header> {
+        let filters = || self.filters.iter().map(|filter| (filter.name, filter.value.clone()));
+        let header = |column: &Column<By>| {
+            let sorted = column.by.filter(|by| *by == sort.by);
+            let href = column.by.map(|by| {
+                let next = Sort { by, descending: if sorted.is_some() { !sort.descending } else { column.is_number } };
+                self.href_of(filters().chain((next != usual).then(|| ("sort", next.to_string()))))
+            });
+            let direction = if sort.descending { "descending" } else { "ascending" };
+            Header { label: column.label, href, sorted: sorted.map(|_| direction), is_number: column.is_number }
+        };
+        columns.iter().map(header).collect()
+    }
+
+    /// The address of the whole list as a file.
+    pub fn file_href(&self) -> String {
+        self.href_of(self.pairs().chain([("format", "csv")]))
     }
 
     /// The address of its first page.
@@ -89,12 +169,14 @@ impl Address {
     }
 
     fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.filters.iter().map(|filter| (filter.name, filter.value.as_str()))
+        let filters = self.filters.iter().map(|filter| (filter.name, filter.value.as_str()));
+        filters.chain(self.sort.as_deref().map(|sort| ("sort", sort)))
     }
 
-    fn href_of<'a>(&self, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    fn href_of<'a, Value: AsRef<str>>(&self, pairs: impl Iterator<Item = (&'a str, Value)>) -> String {
+        let pairs = pairs.map(|(name, value)| (name, value.as_ref().to_owned()));
         let query = serde_urlencoded::to_string(pairs.collect::<Vec<_>>()).unwrap_or_default();
-        if query.is_empty() { self.path.to_owned() } else { format!("{}?{query}", self.path) }
+        if query.is_empty() { self.path.clone() } else { format!("{}?{query}", self.path) }
     }
 }
 
@@ -152,6 +234,21 @@ mod tests {
         assert_eq!((pager.first, pager.next.as_deref()), (None, Some("/credits?q=a+b%26c&kind=signup&cursor=Mjc")));
         assert_eq!(list.pager("Mjc", None).first.as_deref(), Some("/credits?q=a+b%26c&kind=signup"));
         assert_eq!(Address::new("/claims").with("q", None::<&str>, "").href(), "/claims");
+    }
+
+    #[test]
+    fn a_column_sorts_the_list_and_then_turns_it_round() {
+        let (usual, columns) =
+            (Sort::descending("created"), [Column::by("Created", "created"), Column::plain("Owner")]);
+        let list = |sort: &Sort<&'static str>| Address::new("/admin").with("q", Some("a"), "a").sorted(sort, &usual);
+        let hrefs = |sort| -> Vec<_> {
+            let headers = list(&sort).headers(sort, usual, &columns);
+            headers.into_iter().map(|header| (header.href, header.sorted)).collect()
+        };
+        let created = |href: &str, sorted| vec![(Some(href.to_owned()), Some(sorted)), (None, None)];
+        assert_eq!(hrefs(usual), created("/admin?q=a&sort=created", "descending"));
+        assert_eq!(hrefs(Sort::ascending("created")), created("/admin?q=a", "ascending"));
+        assert_eq!(list(&Sort::ascending("created")).file_href(), "/admin?q=a&sort=created&format=csv");
     }
 
     #[test]

@@ -12,7 +12,8 @@ use crate::repo::audit::{self, Deed};
 use crate::repo::reports::{self, RecentClaim, Supply};
 use crate::web::auth::Admin;
 use crate::web::extract::Now;
-use crate::web::pages::parts::{Coin, counted, status_word};
+use crate::web::pages::admin::deeds;
+use crate::web::pages::parts::{Coin, status_word};
 use crate::web::view::{self, Chrome, Moment, grouped};
 
 /// How many claims and how many actions are listed.
@@ -183,28 +184,15 @@ impl From<RecentClaim> for LatestClaim {
 impl From<Deed> for LatestAction {
     fn from(deed: Deed) -> Self {
         Self {
-            text: sentence(&deed),
+            text: deeds::sentence(
+                &deed.action,
+                &deed.target,
+                deed.title.as_deref().map(|title| (title, deed.one_title)),
+                deed.lines,
+            ),
             actor: deed.actor.unwrap_or_else(|| "Coffer".to_owned()),
             at: deed.created_at.into(),
         }
-    }
-}
-
-/// What was done, in words.
-fn sentence(deed: &Deed) -> String {
-    let subject = deed.target.split_once(':').map_or(deed.target.as_str(), |(_, name)| name);
-    match deed.action.as_str() {
-        "asset.create" => {
-            let credits = counted(deed.lines, "credit", "credits");
-            match &deed.title {
-                Some(title) if deed.one_title => format!("Created {credits}: “{title}”"),
-                Some(title) => format!("Created {credits}, “{title}” among them"),
-                None => format!("Created {credits}"),
-            }
-        }
-        "user.make_admin" => format!("Made {subject} an admin"),
-        // A word that this page does not know yet is still better than silence.
-        other => format!("{} ({})", other.replace(['.', '_'], " "), deed.target),
     }
 }
 

@@ -1,0 +1,1 @@
+alter table campaigns drop column version;
