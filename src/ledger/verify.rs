@@ -1,25 +1,30 @@
 //! The proof of the books: every promise of the ledger as a query that counts what breaks it. The
 //! command line, the admin's page and the nightly job share it.
 
+use std::borrow::Cow;
+
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Numeric, SmallInt, Text};
+
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{AssetTypeCode, Balance, Scale};
 use crate::error::Result;
 use crate::repo::statement::statement;
 
 /// One promise of the ledger, and how often it is broken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Check {
     /// The promise, as a sentence.
-    pub promise: &'static str,
+    #[schema(value_type = String, examples("The entries of every asset type sum to zero"))]
+    pub promise: Cow<'static, str>,
     /// How many rows break it; zero is as it must be.
     pub violations: i64,
 }
 
 /// What the books say of one asset type.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrialBalance {
     /// The unit.
     pub asset_type: AssetTypeCode,
@@ -38,7 +43,7 @@ pub struct TrialBalance {
 }
 
 /// The verdict on the whole database, at one moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The trial balance of each asset type.
     pub trial_balances: Vec<TrialBalance>,
@@ -147,6 +152,11 @@ const PROMISES: &[(&str, &str)] = &[
     ),
 ];
 
+/// How many promises there are.
+pub fn promises() -> usize {
+    PROMISES.len()
+}
+
 /// Checks every promise on the whole database, in one snapshot, without holding anything up. Calls
 /// `progress` with the number of promises checked before each, and their number.
 ///
@@ -160,7 +170,7 @@ pub fn verify(conn: &mut PgConnection, mut progress: impl FnMut(usize, usize)) -
         for &(promise, query) in PROMISES {
             progress(checks.len(), PROMISES.len());
             let violations = statement::<BigInt>(query).get_result(conn)?;
-            checks.push(Check { promise, violations });
+            checks.push(Check { promise: Cow::Borrowed(promise), violations });
         }
         progress(PROMISES.len(), PROMISES.len());
         Ok(Verdict { trial_balances: trial_balances(conn)?, checks })

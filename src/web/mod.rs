@@ -146,6 +146,7 @@ routes! {
         GET  "/campaigns"          User    api::campaigns::list;
         GET  "/campaigns/{id}"     User    api::campaigns::show;
         POST "/admin/campaigns"    Admin   api::campaigns::create;
+        GET  "/admin/ledger/trial-balance"  Admin api::trial_balance::show;
         POST "/transactions"                User  api::movements::post;
         POST "/transactions/batch"          Admin api::batches::post, LARGEST_IMPORT;
         POST "/transactions/{id}/reverse"   Admin api::movements::reverse;
@@ -191,6 +192,9 @@ routes! {
         GET  "/admin/assets"        Admin  pages::admin::assets::list;
         GET  "/admin/assets/new"    Admin  pages::admin::new_assets::form;
         POST "/admin/assets/new"    Admin  pages::admin::new_assets::create;
+        GET  "/admin/ledger"        Admin  pages::admin::ledger::show;
+        POST "/admin/ledger/check"  Admin  pages::admin::ledger::check;
+        GET  "/admin/jobs"          Admin  pages::admin::jobs::show;
     }
 }
 

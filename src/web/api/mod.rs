@@ -16,6 +16,7 @@ pub mod sessions;
 pub mod statement;
 pub mod system;
 pub mod transactions;
+pub mod trial_balance;
 pub mod wallets;
 
 use serde::{Deserialize, Serialize};

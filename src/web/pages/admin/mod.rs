@@ -2,6 +2,8 @@
 
 pub mod assets;
 mod deeds;
+pub mod jobs;
+pub mod ledger;
 pub mod new_assets;
 pub mod overview;
 mod review;
