@@ -8,10 +8,9 @@ use crate::web::view::grouped;
 
 /// The size of the picture, and of its part that holds the bars or the line.
 const WIDTH: i64 = 600;
-const HEIGHT: i64 = 150;
-const TOP: i64 = 8;
-const BOTTOM: i64 = 128;
-const LEFT: i64 = 44;
+const HEIGHT: i64 = 170;
+const TOP: i64 = 28;
+const BOTTOM: i64 = 138;
 
 /// A number for each of some days.
 pub struct Chart {
@@ -19,8 +18,8 @@ pub struct Chart {
     pub bars: Vec<Bar>,
     /// The same as the points of a line.
     pub line: String,
-    /// The lines behind it, with what they stand for.
-    pub grid: Vec<GridLine>,
+    /// What its height stands for.
+    pub top: String,
     /// The first and the last day.
     pub ends: (String, String),
     /// All of it as a table has it.
@@ -41,21 +40,13 @@ pub struct Bar {
     pub title: String,
 }
 
-/// One line of the grid.
-pub struct GridLine {
-    /// Where.
-    pub y: i64,
-    /// What it stands for.
-    pub label: String,
-}
-
 /// A chart of what happened on each day, in their order. The numbers have `scale` decimals and are
 /// not negative.
 pub fn chart(days: &[(NaiveDate, Balance)], scale: u8) -> Chart {
     let largest = days.iter().map(|(_, value)| value).max().cloned().unwrap_or_else(Balance::zero);
     let whole = round_above(&largest);
     let count = i64::try_from(days.len()).unwrap_or(1).max(1);
-    let step = (WIDTH - LEFT) / count;
+    let step = WIDTH / count;
     let height = |value: &Balance| match value.parts_of(&whole, BOTTOM - TOP) {
         0 if *value != Balance::zero() => 1,
         height => height,
@@ -64,15 +55,14 @@ pub fn chart(days: &[(NaiveDate, Balance)], scale: u8) -> Chart {
     let mut line = Vec::with_capacity(days.len());
     let mut rows = Vec::with_capacity(days.len());
     for ((day, value), place) in days.iter().zip(0_i64..) {
-        let (x, height, text) = (LEFT + place * step, height(value), grouped(&value.at_scale(scale)));
+        let (x, height, text) = (place * step, height(value), grouped(&value.at_scale(scale)));
         let day = day.format("%-d %b %Y").to_string();
         bars.push(Bar { x, y: BOTTOM - height, width: (step - 3).max(1), height, title: format!("{day}: {text}") });
         line.push(format!("{},{}", x + step / 2, BOTTOM - height));
         rows.push((day, text));
     }
     let end = |row: Option<&(String, String)>| row.map(|(day, _)| day.clone()).unwrap_or_default();
-    let grid = [(BOTTOM, "0".to_owned()), (TOP, short(&whole))].map(|(y, label)| GridLine { y, label });
-    Chart { bars, line: line.join(" "), grid: grid.into(), ends: (end(rows.first()), end(rows.last())), rows }
+    Chart { bars, line: line.join(" "), top: short(&whole), ends: (end(rows.first()), end(rows.last())), rows }
 }
 
 /// The least of 1, 2, 5, 10, 20, 50 … that is not below.

@@ -19,7 +19,7 @@ use crate::web::pages::admin::deeds;
 use crate::web::pages::admin::jobs::{self, JobRow};
 use crate::web::pages::admin::ledger::Health;
 use crate::web::pages::charts::{self, Chart};
-use crate::web::pages::parts::{Coin, status_word};
+use crate::web::pages::parts::{Coin, counted, status_word};
 use crate::web::view::{self, Chrome, Moment, grouped};
 
 /// How many claims and how many actions are listed.
@@ -201,9 +201,13 @@ impl Unit {
             over_time: charts::chart(&outstanding_over_time(&own, days), scale),
             supply: of_unit
                 .map(|line| UnitSupply {
-                    label: status_word(line.status),
+                    label: match line.status {
+                        AssetStatus::Available => "Still to claim",
+                        AssetStatus::Claimed => "Ever claimed",
+                        AssetStatus::Expired => "Expired",
+                    },
                     value: grouped(&line.value.at_scale(scale)),
-                    count: grouped(&line.assets.to_string()),
+                    count: counted(line.assets, "credit", "credits"),
                     href: format!("/admin/assets?asset_type={}&status={}", unit.asset_type, line.status),
                 })
                 .collect(),
