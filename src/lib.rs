@@ -16,6 +16,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+#[macro_use]
 pub mod domain;
 pub mod ephemeral;
 pub mod error;

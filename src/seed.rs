@@ -19,7 +19,7 @@ use crate::repo::assets::{self, NewAssets};
 use crate::repo::audit::Actor;
 use crate::repo::campaigns::{self, NewCampaign};
 use crate::repo::users::{self, NewUser};
-use crate::repo::{self, transactions, wallets};
+use crate::repo::{self, asset_types, transactions};
 
 /// Code, name, decimals, and whether users may transfer it.
 const ASSET_TYPES: [(&str, &str, u8, bool); 4] = [
@@ -152,7 +152,7 @@ fn seed(
             transferable,
             created_at: now,
         };
-        wallets::ensure_asset_type(conn, &asset_type)?;
+        asset_types::ensure(conn, &asset_type)?;
     }
     let (ids, passwords) = ensure_users(conn, config, existing)?;
     let id_of = |name: &str| ids.iter().find(|(known, _)| *known == name).map(|(_, id)| *id).ok_or(Error::NotFound);

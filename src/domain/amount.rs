@@ -16,8 +16,10 @@ use crate::error::{Refusal, invalid_amount};
 const MAX_SCALE: usize = 4;
 /// The largest amount, 10^12.
 const LARGEST: i64 = 1_000_000_000_000;
-/// Digits before the point in 10^12, the largest amount.
-const MAX_INTEGER_DIGITS: usize = 13;
+/// The most that a user's wallet can hold, 10^15.
+const FULLEST: i64 = 1_000_000_000_000_000;
+/// Digits before the point in 10^15, the largest number that is read.
+const MAX_INTEGER_DIGITS: usize = 16;
 
 /// What one transaction moves: an exact decimal above zero and at most 10^12, with at most four
 /// decimals.
@@ -121,9 +123,27 @@ impl Balance {
         Ok(Self(value))
     }
 
+    /// Reads what every wallet of an asset type must keep: as [`Balance::parse_floor`], up to the most
+    /// that a wallet can hold.
+    ///
+    /// # Errors
+    /// As [`Amount::parse`].
+    pub fn parse_minimum(text: &str) -> Result<Self, Refusal> {
+        let value = digits(text)?;
+        if value.is_negative() || value > FULLEST {
+            return Err(invalid_amount("Choose a number from 0 to 1000000000000000."));
+        }
+        Ok(Self(value))
+    }
+
+    /// Whether this can be told with `scale` decimals and loses nothing.
+    pub fn fits(&self, scale: u8) -> bool {
+        self.0.normalized().fractional_digit_count() <= i64::from(scale)
+    }
+
     /// The most that a user's wallet can hold, 10^15.
     pub fn limit() -> Self {
-        Self(BigDecimal::from(1_000_000_000_000_000_i64))
+        Self(BigDecimal::from(FULLEST))
     }
 
     /// This and `amount` more.

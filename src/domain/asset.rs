@@ -114,6 +114,11 @@ pub struct AssetType {
 #[diesel(sql_type = SmallInt)]
 pub struct Scale(pub u8);
 
+impl Scale {
+    /// The most decimals.
+    pub const MOST: u8 = 4;
+}
+
 impl ToSql<SmallInt, Pg> for Scale {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
         <i16 as ToSql<SmallInt, Pg>>::to_sql(&i16::from(self.0), &mut out.reborrow())

@@ -35,7 +35,7 @@ macro_rules! text_enum {
         impl std::str::FromStr for $name {
             type Err = String;
 
-            fn from_str(word: &str) -> Result<Self, String> {
+            fn from_str(word: &str) -> std::result::Result<Self, String> {
                 match word {
                     $($word => Ok(Self::$variant),)+
                     _ => Err(format!("must be one of {}", [$($word),+].join(", "))),
@@ -44,13 +44,13 @@ macro_rules! text_enum {
         }
 
         impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.as_str())
             }
         }
 
         impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
                 let word = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
                 word.parse().map_err(serde::de::Error::custom)
             }

@@ -7,7 +7,7 @@ use diesel::sql_types::{Array, BigInt, Nullable, Numeric, Text, Timestamptz};
 
 use super::audit::{self, Act, Actor};
 use super::statement::statement;
-use super::{Page, PageRequest, campaigns, wallets};
+use super::{Page, PageRequest, campaigns};
 use crate::domain::{
     Amount, Asset, AssetId, AssetKind, AssetStatus, AssetTypeCode, CampaignId, Scale, TransactionId, UserId,
     VoucherCode,
@@ -404,7 +404,7 @@ pub fn create_coded(
     new.check(now).map_err(Error::Invalid)?;
     let codes = (0..new.quantity).map(code).collect::<Result<Vec<_>>>()?;
     conn.transaction(|conn| {
-        let scale = wallets::asset_type(conn, &new.asset_type)?.scale;
+        let scale = crate::repo::asset_types::held(conn, &new.asset_type)?.scale;
         new.amount.check_scale(scale.0)?;
         if let Some(campaign) = new.campaign_id {
             campaigns::check_asset_type(conn, campaign, &new.asset_type)?;
@@ -419,7 +419,7 @@ pub fn create_coded(
     })
 }
 
-fn random_code() -> Result<VoucherCode> {
+pub(super) fn random_code() -> Result<VoucherCode> {
     let mut bytes = [0_u8; 13];
     getrandom::fill(&mut bytes).map_err(Error::broken)?;
     Ok(VoucherCode::from_random(bytes))

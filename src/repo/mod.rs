@@ -2,6 +2,7 @@
 //! public function is a use case and opens its own transaction where it needs one.
 
 pub mod api_keys;
+pub mod asset_types;
 pub mod assets;
 pub mod audit;
 pub mod campaigns;

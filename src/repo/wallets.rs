@@ -1,4 +1,4 @@
-//! Wallets and the units they are in.
+//! Wallets: what users hold.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -12,9 +12,6 @@ use crate::schema::{asset_types, users, wallets};
 /// What the list of wallets is called in its cursors.
 const WALLETS: &str = "wallets";
 
-/// What the list of asset types is called in its cursors.
-const ASSET_TYPES: &str = "asset-types";
-
 /// What the list of a user's balances is called in its cursors.
 const HOLDINGS: &str = "balances";
 
@@ -25,51 +22,6 @@ pub struct Holding {
     pub asset_type: AssetType,
     /// How much; zero where there is no wallet yet.
     pub balance: Balance,
-}
-
-/// All asset types, by code.
-///
-/// # Errors
-/// The database's.
-pub fn asset_types(conn: &mut PgConnection) -> Result<Vec<AssetType>> {
-    Ok(asset_types::table.select(AssetType::as_select()).order(asset_types::code).load(conn)?)
-}
-
-/// One page of the asset types, by code.
-///
-/// # Errors
-/// [`Error::InvalidCursor`].
-pub fn page_of_asset_types(conn: &mut PgConnection, request: &PageRequest) -> Result<Page<AssetType>> {
-    Page::from_all(asset_types(conn)?, request, ASSET_TYPES, |asset_type| asset_type.code.clone())
-}
-
-/// One asset type.
-///
-/// # Errors
-/// [`Refusal::AssetTypeNotFound`].
-pub fn asset_type(conn: &mut PgConnection, code: &AssetTypeCode) -> Result<AssetType> {
-    let found = asset_types::table.find(code).select(AssetType::as_select()).first(conn).optional()?;
-    found.ok_or_else(|| Refusal::AssetTypeNotFound(code.to_string()).into())
-}
-
-/// A page that was narrowed to an asset type, if there is such a type. Only an empty page leaves a doubt.
-///
-/// # Errors
-/// [`Refusal::AssetTypeNotFound`].
-pub fn of_known_type<T>(conn: &mut PgConnection, page: Page<T>, code: Option<&AssetTypeCode>) -> Result<Page<T>> {
-    if let Some(code) = code.filter(|_| page.items.is_empty()) {
-        asset_type(conn, code)?;
-    }
-    Ok(page)
-}
-
-/// Creates an asset type unless there is one with its code.
-///
-/// # Errors
-/// The database's.
-pub fn ensure_asset_type(conn: &mut PgConnection, new: &AssetType) -> Result<()> {
-    diesel::insert_into(asset_types::table).values(new).on_conflict_do_nothing().execute(conn)?;
-    Ok(())
 }
 
 /// What a user holds, of every asset type, by code.
@@ -101,7 +53,7 @@ pub fn page_of_holdings(conn: &mut PgConnection, user: UserId, request: &PageReq
 /// # Errors
 /// [`Refusal::AssetTypeNotFound`].
 pub fn holding(conn: &mut PgConnection, user: UserId, code: &AssetTypeCode) -> Result<Holding> {
-    let asset_type = asset_type(conn, code)?;
+    let asset_type = super::asset_types::one(conn, code)?;
     let balance = wallets::table
         .filter(wallets::user_id.eq(user).and(wallets::asset_type.eq(code)))
         .select(wallets::balance)
@@ -144,7 +96,7 @@ pub struct WalletFilter {
 /// # Errors
 /// [`Refusal::AssetTypeNotFound`], [`Refusal::WalletExists`].
 pub fn open(conn: &mut PgConnection, user: UserId, code: &AssetTypeCode, now: DateTime<Utc>) -> Result<WalletView> {
-    let asset_type = asset_type(conn, code)?;
+    let asset_type = super::asset_types::one(conn, code)?;
     let opened = diesel::insert_into(wallets::table)
         .values((wallets::user_id.eq(user), wallets::asset_type.eq(&asset_type.code), wallets::created_at.eq(now)))
         .on_conflict((wallets::user_id, wallets::asset_type))

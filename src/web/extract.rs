@@ -192,6 +192,32 @@ impl<T: DeserializeOwned + 'static> FromRequest for PathOf<T> {
     }
 }
 
+/// Which version a change is meant for, by the header `If-Match: "7"`; none where nobody says.
+#[derive(Debug, Clone, Copy)]
+pub struct IfMatch(pub Option<i64>);
+
+impl FromRequest for IfMatch {
+    type Error = Error;
+    type Future = Extraction<Self>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let mut headers = req.headers().get_all(header::IF_MATCH);
+        let version = match (headers.next(), headers.next()) {
+            (None, _) => Ok(Self(None)),
+            (Some(value), None) => value.to_str().ok().and_then(version).map(|version| Self(Some(version))).ok_or(()),
+            (Some(_), Some(_)) => Err(()),
+        };
+        let unreadable = |()| Error::Malformed("If-Match is one version in quotes, for example \"7\".".into());
+        Box::pin(after_visitor(req.clone(), ready(version.map_err(unreadable))))
+    }
+}
+
+/// A version as it is written in a header: a number in quotes.
+fn version(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix('"')?.strip_suffix('"')?;
+    digits.parse().ok().filter(|_| is_id(digits))
+}
+
 /// Whether an id is written as Coffer writes it: a number without sign and leading zeros, or a UUID
 /// with its hyphens. So nothing has two addresses.
 fn is_id(text: &str) -> bool {
@@ -224,6 +250,14 @@ mod tests {
         let digits = "1".repeat(32);
         for id in ["", "0", "01", "+1", "-1", " 1", "1 ", "1.0", "1e1", "0x1", "\u{661}", uuid, &braced, &digits] {
             assert!(!is_id(id), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_version_is_a_number_in_quotes() {
+        assert_eq!(version("\"7\""), Some(7));
+        for other in ["", "7", "\"\"", "\"07\"", "\"+7\"", "W/\"7\"", "*", "\"7\", \"8\"", "\"9223372036854775808\""] {
+            assert_eq!(version(other), None, "{other}");
         }
     }
 }

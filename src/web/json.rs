@@ -78,6 +78,20 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Reads a field that may be left out, and is never null. With `#[serde(default)]`.
+pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Reads a field that may be left out, which is other than to be null. With `#[serde(default)]`.
+pub(super) fn given_or_null<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
 /// Why a body is not the JSON that is wanted.
 pub(super) fn unreadable(error: &serde_json::Error) -> Error {
     Error::Malformed(format!("The JSON cannot be read: {error}.").into())

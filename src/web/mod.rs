@@ -147,10 +147,15 @@ routes! {
         GET  "/campaigns/{id}"     User    api::campaigns::show;
         POST "/admin/campaigns"    Admin   api::campaigns::create;
         GET  "/admin/ledger/trial-balance"  Admin api::trial_balance::show;
+        POST   "/admin/campaigns"           Admin  api::campaigns::create;
+        PATCH  "/admin/campaigns/{id}"      Admin  api::campaigns::edit;
+        DELETE "/admin/campaigns/{id}"      Admin  api::campaigns::delete;
+        POST   "/admin/asset-types"         Admin  api::asset_types::create;
+        PATCH  "/admin/asset-types/{code}"  Admin  api::asset_types::edit;
         POST "/transactions"                User  api::movements::post;
         POST "/transactions/batch"          Admin api::batches::post, LARGEST_IMPORT;
         POST "/transactions/{id}/reverse"   Admin api::movements::reverse;
-        GET  "/asset-types"        Public  api::wallets::asset_types;
+        GET  "/asset-types"        Public  api::asset_types::list;
         POST "/wallets"            User    api::wallets::open;
         GET  "/wallets"            User    api::wallets::list;
         GET  "/wallets/{id}"       User    api::wallets::show;

@@ -47,7 +47,7 @@ pub fn book(books: &Books, world: &World) -> Book {
         book.users.insert(*user, if number == 3 { UserStatus::Frozen } else { UserStatus::Active });
     }
     book.users.insert(world.admin, UserStatus::Active);
-    for asset_type in repo::wallets::asset_types(&mut conn).unwrap() {
+    for asset_type in repo::asset_types::all(&mut conn).unwrap() {
         let scale = asset_type.scale;
         let minimum_balance = asset_type.minimum_balance;
         let rules = AssetTypeRules { scale, minimum_balance, transferable: asset_type.transferable };

@@ -5,7 +5,7 @@
 
 use chrono::Utc;
 use coffer::domain::{AssetType, AssetTypeCode, Balance, Role, Scale};
-use coffer::repo::wallets;
+use coffer::repo::asset_types;
 use diesel::RunQueryDsl;
 use reqwest::Response;
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ impl Bank {
             transferable: true,
             created_at: Utc::now(),
         };
-        web.db.run_here(|conn| wallets::ensure_asset_type(conn, &safe)).unwrap();
+        web.db.run_here(|conn| asset_types::ensure(conn, &safe)).unwrap();
         let (anna, ben) = (caller(&web, "anna", Role::User).await, caller(&web, "ben", Role::User).await);
         Self { web, admin, anna, ben }
     }

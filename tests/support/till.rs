@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use coffer::domain::posting::Command;
 use coffer::domain::{AssetType, AssetTypeCode, Balance, Scale, Transaction, UserId};
 use coffer::ledger::{Clock, Ledger, Outcome, Settings};
-use coffer::repo::{users, wallets};
+use coffer::repo::{asset_types, users};
 
 use super::books::Running;
 use super::web::Web;
@@ -70,5 +70,5 @@ pub fn have_cash(web: &Web) {
         transferable: true,
         created_at: Utc::now(),
     };
-    web.db.run_here(|conn| wallets::ensure_asset_type(conn, &asset_type)).unwrap();
+    web.db.run_here(|conn| asset_types::ensure(conn, &asset_type)).unwrap();
 }

@@ -16,7 +16,7 @@ use coffer::ledger::{Clock, Ledger, Settings};
 use coffer::passwords::{Passwords, hash_here};
 use coffer::repo::doorkeeper::Doorkeeper;
 use coffer::repo::users::NewUser;
-use coffer::repo::{Db, users, wallets};
+use coffer::repo::{Db, asset_types, users};
 use coffer::web::{self, Parts};
 use diesel::connection::SimpleConnection;
 use reqwest::redirect::Policy;
@@ -135,7 +135,7 @@ impl Web {
             transferable: false,
             created_at: Utc::now(),
         };
-        self.db.run_here(|conn| wallets::ensure_asset_type(conn, &asset_type)).unwrap();
+        self.db.run_here(|conn| asset_types::ensure(conn, &asset_type)).unwrap();
     }
 
     /// A user with [`PASSWORD`].

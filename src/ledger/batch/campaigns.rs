@@ -12,7 +12,8 @@ use crate::domain::{AssetId, Campaign, CampaignId, CampaignStatus, UserId};
 use crate::repo::statement::statement;
 use crate::schema::campaigns;
 
-/// Reads the campaigns of all assets that are claimed, and locks as many available assets as the
+/// Reads the campaigns of all assets that are claimed, without locks (who changes or deletes one
+/// locks its assets, and so what is paid is what stands in an asset), and locks as many available assets as the
 /// commands that take any may need: none for campaigns that do not run and users who have all that
 /// they may. Assets that another batch holds are passed over.
 pub(super) fn lock_offers(

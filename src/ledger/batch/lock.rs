@@ -51,7 +51,7 @@ pub(super) fn open_book(
     campaigns::lock_offers(conn, &mut book, commands, locks)?;
     let wanted: BTreeSet<WalletKey> = commands.iter().flat_map(|command| wallets_of(&book, command)).collect();
     lock_wallets(conn, &mut book, lane, &wanted, locks)?;
-    read_rules(conn, &mut book, &wanted)?;
+    read_rules(conn, &mut book, &wanted, locks)?;
     // Under the locks of their wallets, which a reversal elsewhere has held.
     read_reversals(conn, &mut book)?;
     // Under the lock of the user's wallet, or else a constraint of the claims makes it a conflict.
@@ -203,11 +203,15 @@ fn wallets_of(book: &Book, command: &Command) -> Vec<WalletKey> {
             }
             _ => Vec::new(),
         },
-        Action::ClaimAny { user, campaign } => book
-            .campaigns
-            .get(campaign)
-            .map(|offer| between(&offer.campaign.asset_type, Owner::User(*user), Owner::Treasury))
-            .unwrap_or_default(),
+        // In the unit of the assets on offer, which are locked: the campaign may have had another one
+        // when it was read.
+        Action::ClaimAny { user, campaign } => {
+            let offer = book.campaigns.get(campaign);
+            let on_offer = offer.into_iter().flat_map(|offer| &offer.assets);
+            let units: BTreeSet<_> = on_offer.filter_map(|id| book.assets.get(id)).map(|a| &a.asset_type).collect();
+            let units = units.into_iter().chain(offer.map(|offer| &offer.campaign.asset_type));
+            units.flat_map(|unit| between(unit, Owner::User(*user), Owner::Treasury)).collect()
+        }
         Action::TopUp(movement)
         | Action::Bonus(movement)
         | Action::Spend { movement, .. }
@@ -300,8 +304,14 @@ fn lock_wallets(
     Ok(())
 }
 
-/// Looks up the users and asset types of wallets that nobody has opened yet.
-fn read_rules(conn: &mut PgConnection, book: &mut Book, wanted: &BTreeSet<WalletKey>) -> Result<(), DieselError> {
+/// Looks up the users and asset types of wallets that nobody has opened yet. Such an asset type may
+/// be in use nowhere, and so its decimals may change: they are held until the wallets are there.
+fn read_rules(
+    conn: &mut PgConnection,
+    book: &mut Book,
+    wanted: &BTreeSet<WalletKey>,
+    locks: Locks,
+) -> Result<(), DieselError> {
     let users: BTreeSet<UserId> = wanted
         .iter()
         .filter_map(|key| match key.owner {
@@ -321,9 +331,11 @@ fn read_rules(conn: &mut PgConnection, book: &mut Book, wanted: &BTreeSet<Wallet
         .map(|key| key.asset_type.as_str())
         .collect();
     if !types.is_empty() {
-        let found = statement::<(Text, SmallInt, Numeric, Bool)>(
-            "select code, scale, minimum_balance, transferable from asset_types where code = any($)",
-        )
+        let found = statement::<(Text, SmallInt, Numeric, Bool)>(sql!(
+            locks,
+            "select code, scale, minimum_balance, transferable from asset_types where code = any($)
+             order by code "["for key share"]
+        ))
         .bind::<Array<Text>, _>(types.into_iter().collect::<Vec<_>>())
         .load::<(AssetTypeCode, Scale, Balance, bool)>(conn)?;
         book.asset_types.extend(found.into_iter().map(|(code, scale, minimum_balance, transferable)| {

@@ -71,6 +71,25 @@ impl PartialSchema for FloorInput {
 
 impl ToSchema for FloorInput {}
 
+/// Digits with up to four decimals, at most 10^15.
+const MINIMUM: &str = r"^0*([0-9]{1,15}(\.[0-9]{1,4})?|1000000000000000(\.0{1,4})?)$";
+
+/// The look of an [`AmountInput`] that every wallet of an asset type must keep.
+#[derive(Debug)]
+pub struct MinimumInput;
+
+impl PartialSchema for MinimumInput {
+    fn schema() -> RefOr<Schema> {
+        let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(MINIMUM)).examples(["12.50"]);
+        let number =
+            ObjectBuilder::new().schema_type(Type::Number).minimum(Some(0)).maximum(Some(1_000_000_000_000_000_i64));
+        let description = "An exact decimal, zero or more, at most 10^15, with no more decimals than the scale.";
+        OneOfBuilder::new().item(text).item(number).description(Some(description)).into()
+    }
+}
+
+impl ToSchema for MinimumInput {}
+
 fn text_or(number: ObjectBuilder, pattern: &str, description: &str) -> RefOr<Schema> {
     let text = ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).examples(["12.50"]);
     let number = number.maximum(Some(1_000_000_000_000_i64));

@@ -11,7 +11,7 @@ use super::{ListBody, viewer};
 use crate::domain::{Amount, AssetId, AssetKind, AssetStatus, AssetTypeCode, CampaignId, TransactionId};
 use crate::error::{Error, FieldError, Result};
 use crate::repo::assets::{self, AssetFilter, AssetView, NewAssets, Viewer};
-use crate::repo::{Db, PageRequest, wallets};
+use crate::repo::{Db, PageRequest, asset_types};
 use crate::web::auth::{Admin, By, CurrentUser};
 use crate::web::extract::{JsonBody, Now, PathOf, QueryOf};
 
@@ -130,7 +130,7 @@ pub async fn list(current: CurrentUser, query: QueryOf<AssetsQuery>, now: Now, d
     let page = db
         .run(move |conn| {
             let page = assets::page(conn, viewer, &filter, &request, now.0)?;
-            wallets::of_known_type(conn, page, filter.asset_type.as_ref())
+            asset_types::of_known_type(conn, page, filter.asset_type.as_ref())
         })
         .await?;
     Ok(HttpResponse::Ok().json(ListBody::of(page, |view| AssetBody::new(view, viewer))))

@@ -1,4 +1,4 @@
-//! Campaigns: finding and creating them.
+//! Campaigns: finding, creating, changing and deleting them.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -10,10 +10,11 @@ use super::amount::{AmountInput, Decimal};
 use super::{ListBody, PageQuery};
 use crate::domain::{Amount, AssetKind, AssetTypeCode, CampaignId, CampaignStatus};
 use crate::error::{Error, FieldError, Result};
-use crate::repo::campaigns::{self, CampaignView, NewCampaign};
+use crate::repo::campaigns::{self, CampaignChange, CampaignFilter, CampaignView, NewCampaign, USUAL};
 use crate::repo::{Db, PageRequest};
 use crate::web::auth::{Admin, By, CurrentUser};
-use crate::web::extract::{JsonBody, Now, PathOf, QueryOf};
+use crate::web::extract::{IfMatch, JsonBody, Now, PathOf, QueryOf};
+use crate::web::json;
 
 /// A campaign, and where its assets are at this moment.
 #[derive(Debug, Serialize, ToSchema)]
@@ -29,6 +30,8 @@ pub struct CampaignBody {
     #[schema(value_type = Decimal)]
     amount: String,
     status: CampaignStatus,
+    /// Whether an admin holds it.
+    paused: bool,
     /// From when on its assets can be claimed; null where that was from the beginning.
     #[schema(required = true)]
     starts_at: Option<DateTime<Utc>>,
@@ -46,11 +49,13 @@ pub struct CampaignBody {
     /// How many the caller has claimed.
     claimed_by_me: i64,
     created_at: DateTime<Utc>,
+    /// Grows with every change.
+    version: i64,
 }
 
 impl From<CampaignView> for CampaignBody {
     fn from(view: CampaignView) -> Self {
-        let CampaignView { campaign, status, scale, counts } = view;
+        let CampaignView { campaign, status, scale, counts, .. } = view;
         Self {
             id: campaign.id,
             title: campaign.title,
@@ -59,6 +64,7 @@ impl From<CampaignView> for CampaignBody {
             asset_type: campaign.asset_type,
             amount: campaign.amount.at_scale(scale.0),
             status,
+            paused: campaign.paused,
             starts_at: campaign.starts_at,
             ends_at: campaign.ends_at,
             per_user_limit: campaign.per_user_limit,
@@ -67,6 +73,7 @@ impl From<CampaignView> for CampaignBody {
             expired: counts.expired,
             claimed_by_me: counts.claimed_by_viewer,
             created_at: campaign.created_at,
+            version: campaign.version,
         }
     }
 }
@@ -85,7 +92,8 @@ impl From<CampaignView> for CampaignBody {
 )]
 pub async fn list(current: CurrentUser, query: QueryOf<PageQuery>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
     let request = PageRequest::new(query.0.limit, query.0.cursor.as_deref())?;
-    let page = db.run(move |conn| campaigns::page(conn, &current.user, &request, now.0)).await?;
+    let filter = CampaignFilter::default();
+    let page = db.run(move |conn| campaigns::page(conn, &current.user, &filter, USUAL, &request, now.0)).await?;
     Ok(HttpResponse::Ok().json(ListBody::of(page, CampaignBody::from)))
 }
 
@@ -187,4 +195,125 @@ pub async fn create(_: Admin, by: By, now: Now, body: JsonBody<NewCampaignBody>,
     let new = body.0.parse(now.0)?;
     let view = db.run(move |conn| campaigns::create(conn, &by.0, &new, now.0)).await?;
     Ok(HttpResponse::Created().json(CampaignBody::from(view)))
+}
+
+/// What is to change about a campaign; what is not given stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(examples(json!({"title": "Festive Cashback", "ends_at": "2035-12-31T23:00:00Z", "paused": false})))]
+pub struct CampaignPatch {
+    /// What the campaign and its assets are called.
+    #[serde(default, deserialize_with = "json::given")]
+    #[schema(min_length = 1, max_length = 200, nullable = false)]
+    title: Option<String>,
+    /// What it is for.
+    #[serde(default, deserialize_with = "json::given")]
+    #[schema(max_length = 2_000, nullable = false)]
+    description: Option<String>,
+    /// Why its assets are given: signup, referral or promotional.
+    #[serde(default, deserialize_with = "json::given")]
+    #[schema(value_type = Option<AssetKind>, nullable = false)]
+    kind: Option<String>,
+    /// The unit of the amount, by its code; stays once any asset has been claimed.
+    #[serde(default, deserialize_with = "json::given")]
+    #[schema(value_type = Option<AssetTypeCode>, nullable = false)]
+    asset_type: Option<String>,
+    /// What the owner of each asset gets.
+    #[serde(default, deserialize_with = "json::given")]
+    #[schema(nullable = false)]
+    amount: Option<AmountInput>,
+    /// How many assets it has in all, claimed and expired ones among them. It can only grow, by at most
+    /// 10,000 at a time.
+    #[serde(default, deserialize_with = "json::given")]
+    #[schema(minimum = 0, nullable = false, examples(100))]
+    quantity: Option<i64>,
+    /// From when on they can be claimed; at once where it is null.
+    #[serde(default, deserialize_with = "json::given_or_null")]
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    starts_at: Option<Option<DateTime<Utc>>>,
+    /// From when on they can no longer be claimed, later than now and than `starts_at`; never where it
+    /// is null.
+    #[serde(default, deserialize_with = "json::given_or_null")]
+    #[schema(value_type = Option<DateTime<Utc>>)]
+    ends_at: Option<Option<DateTime<Utc>>>,
+    /// How many one user may claim.
+    #[serde(default, deserialize_with = "json::given")]
+    #[schema(minimum = 1, maximum = 10_000, nullable = false)]
+    per_user_limit: Option<i64>,
+    /// Whether it is held: nothing of it can be claimed meanwhile.
+    #[serde(default, deserialize_with = "json::given")]
+    #[schema(nullable = false)]
+    paused: Option<bool>,
+}
+
+impl CampaignPatch {
+    /// What is asked for, as far as each field can be read by itself.
+    fn parse(self) -> Result<CampaignChange> {
+        let kind = self.kind.as_deref().map(str::parse::<AssetKind>).transpose();
+        let kind = kind.map_err(|words| Error::Invalid(vec![FieldError::new("kind", format!("The kind {words}."))]))?;
+        Ok(CampaignChange {
+            title: self.title,
+            description: self.description,
+            kind,
+            asset_type: self.asset_type.as_deref().map(AssetTypeCode::parse).transpose()?,
+            amount: self.amount.map(|amount| Amount::parse(amount.as_str())).transpose()?,
+            starts_at: self.starts_at,
+            ends_at: self.ends_at,
+            // None that is out of range is in it: zero is refused with the other fields.
+            per_user_limit: self.per_user_limit.map(|limit| i32::try_from(limit).unwrap_or_default()),
+            paused: self.paused,
+            quantity: self.quantity,
+        })
+    }
+}
+
+/// Changes a campaign
+///
+/// Its available assets change with it: title, description, kind, asset type and amount, and the end of
+/// those that end with it. Claimed and expired ones stay as they are. With `If-Match` only where it
+/// still has that version.
+///
+/// # Errors
+/// `invalid_amount`, `asset_type_not_found`, `campaign_immutable` for another asset type once any asset
+/// has been claimed, `precondition_failed`, `overloaded`.
+#[utoipa::path(
+    patch,
+    path = "/api/v1/admin/campaigns/{id}",
+    params(
+        ("id" = CampaignId, Path),
+        ("If-Match" = Option<String>, Header, description = "The version that is changed, in quotes.",
+            pattern = "^\"[1-9][0-9]{0,17}\"$", example = "\"1\""),
+    ),
+    request_body = CampaignPatch,
+    responses((status = 200, description = "The campaign as it is now.", body = CampaignBody))
+)]
+pub async fn edit(
+    _: Admin,
+    by: By,
+    id: PathOf<CampaignId>,
+    version: IfMatch,
+    now: Now,
+    body: JsonBody<CampaignPatch>,
+    db: Data<Db>,
+) -> Result<HttpResponse> {
+    let change = body.0.parse()?;
+    let view = db.run(move |conn| campaigns::edit(conn, &by.0, id.0, version.0, &change, now.0)).await?;
+    Ok(HttpResponse::Ok().json(CampaignBody::from(view)))
+}
+
+/// Deletes a campaign
+///
+/// With all of its assets, of which none may have been claimed.
+///
+/// # Errors
+/// `campaign_immutable`, `already_recreated` where an asset elsewhere replaces one of them, `overloaded`.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/admin/campaigns/{id}",
+    params(("id" = CampaignId, Path)),
+    responses((status = 204, description = "The campaign and its assets are gone."))
+)]
+pub async fn delete(_: Admin, by: By, id: PathOf<CampaignId>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
+    db.run(move |conn| campaigns::delete(conn, &by.0, id.0, None, now.0)).await?;
+    Ok(HttpResponse::NoContent().finish())
 }

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod amount;
 pub mod api_keys;
+pub mod asset_types;
 pub mod assets;
 pub mod batches;
 pub mod campaigns;

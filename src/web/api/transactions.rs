@@ -12,7 +12,7 @@ use crate::domain::{AssetId, AssetTypeCode, Entry, Owner, Transaction, Transacti
 use crate::error::Result;
 use crate::repo::assets::Viewer;
 use crate::repo::transactions::{self, TransactionFilter, TransactionView};
-use crate::repo::{Db, PageRequest, users, wallets};
+use crate::repo::{Db, PageRequest, asset_types, users};
 use crate::web::auth::CurrentUser;
 use crate::web::extract::{PathOf, QueryOf};
 
@@ -186,7 +186,7 @@ pub async fn list(current: CurrentUser, query: QueryOf<TransactionsQuery>, db: D
         .run(move |conn| {
             filter.user = users::shown_to(conn, current.user, query.user.as_deref())?;
             let page = transactions::page(conn, &filter, &request)?;
-            wallets::of_known_type(conn, page, filter.asset_type.as_ref())
+            asset_types::of_known_type(conn, page, filter.asset_type.as_ref())
         })
         .await?;
     Ok(HttpResponse::Ok().json(ListBody::of(page, |view| TransactionBody::new(view, viewer))))

@@ -1,4 +1,4 @@
-//! What users hold, and the units that it is in.
+//! What users hold.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -8,42 +8,12 @@ use utoipa::ToSchema;
 
 use super::amount::Decimal;
 use super::{ListBody, PageQuery, viewer};
-use crate::domain::{AssetType, AssetTypeCode, User, WalletId};
+use crate::domain::{AssetTypeCode, User, WalletId};
 use crate::error::Result;
 use crate::repo::wallets::{self, Holding, WalletFilter, WalletView};
-use crate::repo::{Db, PageRequest, users};
+use crate::repo::{Db, PageRequest, asset_types, users};
 use crate::web::auth::CurrentUser;
 use crate::web::extract::{JsonBody, Now, PathOf, QueryOf};
-
-/// A unit of account.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(examples(json!({
-    "code": "GOLD", "name": "Gold Coins", "scale": 2, "minimum_balance": "0.00", "transferable": true,
-})))]
-struct AssetTypeBody {
-    code: AssetTypeCode,
-    name: String,
-    /// How many decimals its amounts have.
-    #[schema(minimum = 0, maximum = 4)]
-    scale: u8,
-    /// What a wallet must keep.
-    #[schema(value_type = Decimal)]
-    minimum_balance: String,
-    /// Whether users can give it to each other.
-    transferable: bool,
-}
-
-impl From<AssetType> for AssetTypeBody {
-    fn from(asset_type: AssetType) -> Self {
-        Self {
-            code: asset_type.code,
-            name: asset_type.name,
-            scale: asset_type.scale.0,
-            minimum_balance: asset_type.minimum_balance.at_scale(asset_type.scale.0),
-            transferable: asset_type.transferable,
-        }
-    }
-}
 
 /// What a user holds in one asset type.
 #[derive(Debug, Serialize, ToSchema)]
@@ -73,24 +43,6 @@ impl BalanceBody {
             asset_type: holding.asset_type.code,
         }
     }
-}
-
-/// Lists the asset types
-///
-/// By their codes.
-///
-/// # Errors
-/// `invalid_cursor`.
-#[utoipa::path(
-    get,
-    path = "/api/v1/asset-types",
-    params(PageQuery),
-    responses((status = 200, description = "A page of asset types.", body = ListBody<AssetTypeBody>))
-)]
-pub async fn asset_types(query: QueryOf<PageQuery>, db: Data<Db>) -> Result<HttpResponse> {
-    let request = PageRequest::new(query.0.limit, query.0.cursor.as_deref())?;
-    let page = db.run(move |conn| wallets::page_of_asset_types(conn, &request)).await?;
-    Ok(HttpResponse::Ok().json(ListBody::of(page, AssetTypeBody::from)))
 }
 
 /// Lists what a user holds
@@ -257,7 +209,7 @@ pub async fn list(current: CurrentUser, query: QueryOf<WalletsQuery>, db: Data<D
             let user = users::shown_to(conn, current.user, query.user.as_deref())?;
             let filter = WalletFilter { user, asset_type };
             let page = wallets::page(conn, &filter, &request)?;
-            wallets::of_known_type(conn, page, filter.asset_type.as_ref())
+            asset_types::of_known_type(conn, page, filter.asset_type.as_ref())
         })
         .await?;
     Ok(HttpResponse::Ok().json(ListBody::of(page, WalletBody::from)))

@@ -14,7 +14,7 @@ use crate::domain::{AssetId, AssetKind, AssetStatus, AssetType, Transaction};
 use crate::error::{Error, Refusal, Result};
 use crate::ledger::{Ledger, Outcome};
 use crate::repo::assets::{self, Alternatives, AssetFilter, Viewer};
-use crate::repo::{Db, wallets};
+use crate::repo::{Db, asset_types};
 use crate::web::auth::{CsrfForm, CurrentUser};
 use crate::web::extract::{Now, PathOf, QueryOf};
 use crate::web::view::{self, Chrome, Flash, Moment, grouped, local_path};
@@ -87,7 +87,7 @@ pub async fn list(
     let (filter, page, asset_types) = db
         .run(move |conn| {
             let page = assets::page(conn, viewer, &filter, &request, now)?;
-            Ok((filter, page, wallets::asset_types(conn)?))
+            Ok((filter, page, asset_types::all(conn)?))
         })
         .await?;
     let address = address(&filter, &asset_types);

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::domain::{AssetKind, AssetStatus, AssetType};
 use crate::error::Result;
 use crate::repo::assets::{self, AssetFilter, AssetView, Viewer};
-use crate::repo::{Db, wallets};
+use crate::repo::{Db, asset_types};
 use crate::web::auth::Admin;
 use crate::web::extract::{Now, QueryOf};
 use crate::web::pages::list::{self, Address, Chip, Choice, Pager};
@@ -135,7 +135,7 @@ pub async fn list(
     let (filter, page, asset_types) = db
         .run(move |conn| {
             let page = assets::page(conn, Viewer::Admin, &filter, &request, now.0)?;
-            Ok((filter, page, wallets::asset_types(conn)?))
+            Ok((filter, page, asset_types::all(conn)?))
         })
         .await?;
     let address = address(&filter, &asset_types);

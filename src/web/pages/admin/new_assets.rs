@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::domain::{Amount, AssetKind, AssetType, AssetTypeCode, VoucherCode};
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::repo::assets::{self, NewAssets};
-use crate::repo::{Db, wallets};
+use crate::repo::{Db, asset_types};
 use crate::web::auth::{Admin, By, CsrfForm, Keys};
 use crate::web::extract::Now;
 use crate::web::pages::list::{self, Choice};
@@ -157,7 +157,7 @@ impl NewAssetsPage {
 /// # Errors
 /// Those of the database.
 pub async fn form(_: Admin, chrome: Chrome, db: Data<Db>) -> Result<HttpResponse> {
-    let asset_types = db.run(wallets::asset_types).await?;
+    let asset_types = db.run(asset_types::all).await?;
     view::page(&NewAssetsPage::new(chrome, &NewAssetsForm::blank(), &asset_types, Vec::new()))
 }
 
@@ -197,7 +197,7 @@ pub async fn create(
         }
         Err(error) => return Err(error),
     };
-    let asset_types = db.run(wallets::asset_types).await?;
+    let asset_types = db.run(asset_types::all).await?;
     view::invalid(&NewAssetsPage::new(chrome, &form, &asset_types, errors))
 }
 
