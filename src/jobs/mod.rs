@@ -132,11 +132,12 @@ fn expire(db: &Db, _: &Clock, now: DateTime<Utc>) -> Result<()> {
     repeat(|| db.run_here(|conn| repo::assets::expire_due(conn, now, ROWS_AT_ONCE)))
 }
 
-/// Forgets idempotency keys after a day, and sessions and API keys a month after they ended or expired.
+/// Forgets idempotency keys and uploads after a day, and sessions and API keys a month after they ended or expired.
 fn clean_up(db: &Db, _: &Clock, now: DateTime<Utc>) -> Result<()> {
     repeat(|| db.run_here(|conn| repo::keys::forget_old(conn, now, ROWS_AT_ONCE)))?;
     repeat(|| db.run_here(|conn| repo::sessions::forget_old(conn, now, ROWS_AT_ONCE)))?;
-    repeat(|| db.run_here(|conn| repo::api_keys::forget_old(conn, now, ROWS_AT_ONCE)))
+    repeat(|| db.run_here(|conn| repo::api_keys::forget_old(conn, now, ROWS_AT_ONCE)))?;
+    repeat(|| db.run_here(|conn| repo::assets::forget_old(conn, now, ROWS_AT_ONCE)))
 }
 
 /// Sums up what happened since the last time, and counts the supply.

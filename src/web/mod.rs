@@ -147,7 +147,6 @@ routes! {
         GET  "/campaigns/{id}"     User    api::campaigns::show;
         POST "/admin/campaigns"    Admin   api::campaigns::create;
         GET  "/admin/ledger/trial-balance"  Admin api::trial_balance::show;
-        POST   "/admin/campaigns"           Admin  api::campaigns::create;
         PATCH  "/admin/campaigns/{id}"      Admin  api::campaigns::edit;
         DELETE "/admin/campaigns/{id}"      Admin  api::campaigns::delete;
         POST   "/admin/asset-types"         Admin  api::asset_types::create;

@@ -89,6 +89,7 @@ impl AssetsQuery {
             asset_type: list::chosen_asset_type(&self.asset_type),
             campaign_id: None,
             text: list::search(&self.q),
+            ..AssetFilter::default()
         }
     }
 }
@@ -134,7 +135,7 @@ pub async fn list(
     let (request, filter) = (list::request(&query.0.cursor)?, query.0.filter());
     let (filter, page, asset_types) = db
         .run(move |conn| {
-            let page = assets::page(conn, Viewer::Admin, &filter, &request, now.0)?;
+            let page = assets::page(conn, Viewer::Admin, &filter, assets::USUAL, &request, now.0)?;
             Ok((filter, page, asset_types::all(conn)?))
         })
         .await?;
