@@ -12,7 +12,7 @@ pub mod history;
 mod keyed;
 pub mod movements;
 pub mod openapi;
-mod range;
+pub mod range;
 pub mod sessions;
 pub mod statement;
 pub mod system;
