@@ -183,7 +183,7 @@ pub enum Error {
     #[error("The request took too long to arrive. Send it again.")]
     TooSlow,
     /// The request's body is not of a type that this route takes.
-    #[error("Send JSON, with the header Content-Type: application/json.")]
+    #[error("This address takes another kind of body. Send JSON as application/json, and files as text/csv.")]
     UnsupportedMediaType,
     /// No, bad or outdated credentials.
     #[error("Sign in first.")]

@@ -151,6 +151,52 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     }
 }
 
+/// A JSON object that may be left out where nothing in it is needed. Let `T` deny unknown fields.
+#[derive(Debug)]
+pub struct OptionalBody<T>(pub T);
+
+impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalBody<T> {
+    type Error = Error;
+    type Future = Extraction<Self>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let says_json = is_json(req);
+        let body = body(req, payload);
+        Box::pin(after_visitor(req.clone(), async move {
+            let body = body.await?;
+            if body.is_empty() {
+                return Ok(Self(T::default()));
+            }
+            if !says_json {
+                return Err(Error::UnsupportedMediaType);
+            }
+            Fields::read(&body)?;
+            serde_json::from_slice(&body).map(Self).map_err(|error| json::unreadable(&error))
+        }))
+    }
+}
+
+/// A file of comma-separated values, as text.
+#[derive(Debug)]
+pub struct CsvBody(pub String);
+
+impl FromRequest for CsvBody {
+    type Error = Error;
+    type Future = Extraction<Self>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let says_csv = has_content_type(req, |kind| kind == "text/csv");
+        let body = body(req, payload);
+        Box::pin(after_visitor(req.clone(), async move {
+            if !says_csv {
+                return Err(Error::UnsupportedMediaType);
+            }
+            let text = String::from_utf8(body.await?.to_vec());
+            text.map(Self).map_err(|_| Error::Invalid(vec![FieldError::new("file", "Send text in UTF-8.")]))
+        }))
+    }
+}
+
 /// The parameters behind the question mark.
 #[derive(Debug)]
 pub struct QueryOf<T>(pub T);

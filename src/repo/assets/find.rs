@@ -66,12 +66,6 @@ pub(super) fn all(
     matching(conn, filter, oldest_first, &PageRequest::first(most), Scope::All, now)
 }
 
-/// The assets with these ids, oldest first; unknown ids are left out.
-pub(super) fn by_ids(conn: &mut PgConnection, ids: &[AssetId], now: DateTime<Utc>) -> Result<Vec<AssetView>> {
-    let rows: Vec<Row> = assets_with_claims!().filter(assets::id.eq_any(ids)).order(assets::id).load(conn)?;
-    Ok(rows.into_iter().map(|row| AssetView::from_row(row, now)).collect())
-}
-
 /// What a list is called in its cursors: in each order something else.
 fn list_name(sort: Sort<AssetColumn>) -> String {
     if sort == USUAL { ASSETS.to_owned() } else { format!("{ASSETS} by {sort}") }

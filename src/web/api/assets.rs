@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::amount::{AmountInput, Decimal};
+use super::lives::tagged;
 use super::{ListBody, viewer};
 use crate::domain::{Amount, AssetId, AssetKind, AssetStatus, AssetTypeCode, CampaignId, TransactionId};
 use crate::error::{Error, FieldError, Result};
@@ -104,6 +105,22 @@ pub struct AssetsQuery {
     cursor: Option<String>,
 }
 
+impl AssetsQuery {
+    /// What the list shows, and which page of it.
+    pub(super) fn parse(self) -> Result<(AssetFilter, PageRequest)> {
+        let request = PageRequest::new(self.limit, self.cursor.as_deref())?;
+        let filter = AssetFilter {
+            status: self.status,
+            kind: self.kind,
+            asset_type: self.asset_type.as_deref().map(AssetTypeCode::parse).transpose()?,
+            campaign_id: self.campaign_id,
+            text: self.q.filter(|text| !text.trim().is_empty()),
+            ..AssetFilter::default()
+        };
+        Ok((filter, request))
+    }
+}
+
 /// Lists claimable assets
 ///
 /// Users see what is available and what they own, admins see all.
@@ -117,16 +134,7 @@ pub struct AssetsQuery {
     responses((status = 200, description = "A page of assets.", body = ListBody<AssetBody>))
 )]
 pub async fn list(current: CurrentUser, query: QueryOf<AssetsQuery>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
-    let query = query.0;
-    let request = PageRequest::new(query.limit, query.cursor.as_deref())?;
-    let filter = AssetFilter {
-        status: query.status,
-        kind: query.kind,
-        asset_type: query.asset_type.as_deref().map(AssetTypeCode::parse).transpose()?,
-        campaign_id: query.campaign_id,
-        text: query.q.filter(|text| !text.trim().is_empty()),
-        ..AssetFilter::default()
-    };
+    let (filter, request) = query.0.parse()?;
     let viewer = viewer(&current);
     let page = db
         .run(move |conn| {
@@ -150,7 +158,8 @@ pub async fn list(current: CurrentUser, query: QueryOf<AssetsQuery>, now: Now, d
 pub async fn show(current: CurrentUser, id: PathOf<AssetId>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
     let viewer = viewer(&current);
     let view = db.run(move |conn| assets::one(conn, viewer, id.0, now.0)).await?;
-    Ok(HttpResponse::Ok().json(AssetBody::new(view, viewer)))
+    let mut response = tagged(HttpResponse::Ok(), view.asset.version);
+    Ok(response.json(AssetBody::new(view, viewer)))
 }
 
 /// The credits to be created.
@@ -215,11 +224,17 @@ impl NewAssetsBody {
 pub async fn create(_: Admin, by: By, now: Now, body: JsonBody<NewAssetsBody>, db: Data<Db>) -> Result<HttpResponse> {
     let new = body.0.parse()?;
     let created = db.run(move |conn| assets::create(conn, &by.0, &new, now.0)).await?;
-    let data = created.into_iter().map(|view| AssetBody::new(view, Viewer::Admin)).collect();
-    Ok(HttpResponse::Created().json(CreatedBody { data }))
+    Ok(HttpResponse::Created().json(CreatedBody::of(created)))
 }
 
+/// Assets that have come into the world.
 #[derive(Debug, Serialize, ToSchema)]
-struct CreatedBody {
+pub(super) struct CreatedBody {
     data: Vec<AssetBody>,
+}
+
+impl CreatedBody {
+    pub(super) fn of(created: Vec<AssetView>) -> Self {
+        Self { data: created.into_iter().map(|view| AssetBody::new(view, Viewer::Admin)).collect() }
+    }
 }

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod amount;
 pub mod api_keys;
+pub mod asset_files;
 pub mod asset_types;
 pub mod assets;
 pub mod batches;
@@ -10,8 +11,10 @@ pub mod campaigns;
 pub mod claims;
 pub mod history;
 mod keyed;
+pub mod lives;
 pub mod movements;
 pub mod openapi;
+pub mod ownership;
 pub mod range;
 pub mod sessions;
 pub mod statement;

@@ -3,15 +3,15 @@
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use askama::Template;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::domain::{AssetKind, AssetStatus, AssetType, CampaignId};
 use crate::error::Result;
 use crate::repo::assets::{self, AssetColumn, AssetFilter, AssetView, Viewer};
-use crate::repo::{Db, Page, PageRequest, Sort, asset_types};
+use crate::repo::{Db, Sort, asset_types};
 use crate::web::auth::Admin;
-use crate::web::csv::{self, harmless};
 use crate::web::extract::{Now, QueryOf};
+use crate::web::files;
 use crate::web::pages::list::{self, Address, Chip, Choice, Column, Header, Pager};
 use crate::web::pages::parts::{counted, kind_word, name_of, status_tone, status_word};
 use crate::web::view::{self, Chrome, Moment, grouped};
@@ -24,25 +24,6 @@ const COLUMNS: [Column<AssetColumn>; 6] = [
     Column::by("Expires", AssetColumn::Expires),
     Column::by("Created", AssetColumn::Created),
     Column::by("Amount", AssetColumn::Amount).numeric(),
-];
-
-/// The columns of the file; the first eight are those that an import takes.
-const NAMES: [&str; 15] = [
-    "title",
-    "kind",
-    "asset_type",
-    "amount",
-    "description",
-    "expires_at",
-    "campaign_id",
-    "quantity",
-    "id",
-    "code",
-    "status",
-    "owner",
-    "claimed_at",
-    "transaction_id",
-    "created_at",
 ];
 
 #[derive(Template)]
@@ -203,7 +184,7 @@ pub async fn show(
     let query = query.0;
     let (filter, sort) = (query.filter(), query.sort());
     if query.format == "csv" {
-        return file(db, filter, sort, now).await;
+        return files::assets(db, filter, sort, now).await;
     }
     let request = list::request(&query.cursor)?;
     let (filter, page, asset_types) = db
@@ -222,63 +203,6 @@ pub async fn show(
         filter: AssetsFilter::new(&query, filter, &asset_types, &address),
         assets: page.items.into_iter().map(AssetRow::from).collect(),
     })
-}
-
-/// The list as a file.
-async fn file(db: Data<Db>, filter: AssetFilter, sort: Sort<AssetColumn>, now: Now) -> Result<HttpResponse> {
-    let fetch = move |request: PageRequest| {
-        let (db, filter) = (db.clone(), filter.clone());
-        async move {
-            let page: Page<AssetView> =
-                db.run(move |conn| assets::page(conn, Viewer::Admin, &filter, sort, &request, now.0)).await?;
-            Ok(page.map(Line::from))
-        }
-    };
-    csv::file("credits", &NAMES, fetch).await
-}
-
-/// A line of the file, in the order of its names.
-#[derive(Serialize)]
-struct Line {
-    title: String,
-    kind: AssetKind,
-    asset_type: String,
-    amount: String,
-    description: String,
-    expires_at: Option<String>,
-    campaign_id: Option<CampaignId>,
-    quantity: u8,
-    id: i64,
-    code: String,
-    status: AssetStatus,
-    owner: Option<String>,
-    claimed_at: Option<String>,
-    transaction_id: Option<String>,
-    created_at: String,
-}
-
-impl From<AssetView> for Line {
-    fn from(view: AssetView) -> Self {
-        let AssetView { asset, scale, claim } = view;
-        let time = |time: chrono::DateTime<chrono::Utc>| Moment::from(time).iso;
-        Self {
-            title: harmless(asset.title),
-            kind: asset.kind,
-            asset_type: asset.asset_type.to_string(),
-            amount: asset.amount.at_scale(scale.0),
-            description: harmless(asset.description),
-            expires_at: asset.expires_at.map(time),
-            campaign_id: asset.campaign_id,
-            quantity: 1,
-            id: asset.id.0,
-            code: asset.code,
-            status: asset.status,
-            owner: claim.as_ref().map(|claim| harmless(claim.user.clone())),
-            claimed_at: claim.as_ref().map(|claim| time(claim.claimed_at)),
-            transaction_id: claim.as_ref().map(|claim| claim.transaction.to_string()),
-            created_at: time(asset.created_at),
-        }
-    }
 }
 
 /// The words for what a list's credits are, in flashes and reviews.
