@@ -51,7 +51,11 @@ fn issue(web: &Web, title: &str, quantity: usize, hours: Option<i64>) -> Vec<Ass
 fn stock(web: &Web) -> usize {
     let all = PageRequest::first(PageRequest::MOST);
     let filter = AssetFilter::default();
-    web.db.run_here(|conn| assets::page(conn, Viewer::Admin, &filter, &all, Utc::now())).unwrap().items.len()
+    web.db
+        .run_here(|conn| assets::page(conn, Viewer::Admin, &filter, assets::USUAL, &all, Utc::now()))
+        .unwrap()
+        .items
+        .len()
 }
 
 async fn claim(web: &Web, browser: &Client, asset: AssetId, back: &str) -> Response {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use bigdecimal::{BigDecimal, RoundingMode, Signed, Zero};
+use bigdecimal::{BigDecimal, RoundingMode, Signed, ToPrimitive, Zero};
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::pg::{Pg, PgValue};
@@ -106,6 +106,11 @@ impl Balance {
         Self(BigDecimal::zero())
     }
 
+    /// A whole number.
+    pub fn whole(number: i64) -> Self {
+        Self(BigDecimal::from(number))
+    }
+
     /// Reads a floor: as [`Amount::parse`], but zero is one, too.
     ///
     /// # Errors
@@ -175,6 +180,21 @@ impl Balance {
         Self(-&self.0)
     }
 
+    /// This and `other` together.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self(&self.0 + &other.0)
+    }
+
+    /// How many of `parts` equal parts of `whole` this is, rounded down; none of nothing.
+    pub fn parts_of(&self, whole: &Self, parts: i64) -> i64 {
+        if whole.0.is_zero() {
+            return 0;
+        }
+        let share = (&self.0 * BigDecimal::from(parts)) / &whole.0;
+        share.with_scale_round(0, RoundingMode::Down).to_i64().unwrap_or_default()
+    }
+
     /// Whether this is less than nothing.
     pub fn is_negative(&self) -> bool {
         self.0 < BigDecimal::zero()
@@ -189,6 +209,20 @@ impl Balance {
     #[must_use]
     pub fn rescaled(&self, scale: u8) -> Self {
         Self(self.0.with_scale_round(i64::from(scale), RoundingMode::Down))
+    }
+}
+
+/// As text, digit by digit.
+impl serde::Serialize for Balance {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Balance {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(serde::de::Error::custom)
     }
 }
 

@@ -65,6 +65,13 @@ impl AssetTypeCode {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for AssetTypeCode {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
 impl std::fmt::Display for AssetTypeCode {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
@@ -102,7 +109,8 @@ pub struct AssetType {
 }
 
 /// How many decimals the amounts of an asset type have, 0 to 4.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, AsExpression, FromSqlRow)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, AsExpression, FromSqlRow, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
 #[diesel(sql_type = SmallInt)]
 pub struct Scale(pub u8);
 

@@ -11,7 +11,7 @@ use clokwerk::{Interval, Job, ScheduleHandle, Scheduler, TimeUnits};
 
 use crate::error::{Error, Result};
 use crate::ledger::Clock;
-use crate::ledger::verify::verify;
+use crate::ledger::proofs;
 use crate::repo::{self, Db};
 
 /// How a job's last run ended.
@@ -68,6 +68,8 @@ pub struct Jobs {
 pub const EXPIRY: &str = "expiry";
 /// The job that forgets what is old.
 pub const CLEAN_UP: &str = "clean_up";
+/// The job that keeps the figures of the overview.
+pub const FIGURES: &str = "figures";
 /// The job that proves the books.
 pub const VERIFY: &str = "verify";
 
@@ -78,13 +80,13 @@ impl Jobs {
     /// Starts the thread. Expiry and the proof of the books run at once, for what happened while
     /// nothing was running.
     pub fn start(db: &Db, clock: &Clock) -> Self {
-        let runs = Runs::new(&[EXPIRY, CLEAN_UP, VERIFY]);
+        let runs = Runs::new(&[EXPIRY, CLEAN_UP, FIGURES, VERIFY]);
         let mut scheduler = Scheduler::with_tz(Utc);
         let mut schedule = |name: &'static str, lock: i64, when: Interval, work: Work| {
             let (db, clock, runs) = (db.clone(), Arc::clone(clock), runs.clone());
             let run = move || {
                 let now = clock();
-                run_once(name, &runs, &clock, || repo::locks::run_alone(&db, lock, || work(&db, now)));
+                run_once(name, &runs, &clock, || repo::locks::run_alone(&db, lock, || work(&db, &clock, now)));
             };
             if name != CLEAN_UP {
                 scheduler.every(1.seconds()).once().run(run.clone());
@@ -93,7 +95,8 @@ impl Jobs {
         };
         schedule(EXPIRY, 0x0C0F_FE21, 1.minutes(), expire);
         schedule(CLEAN_UP, 0x0C0F_FE22, 1.hours(), clean_up);
-        schedule(VERIFY, 0x0C0F_FE23, 1.days(), prove);
+        schedule(FIGURES, 0x0C0F_FE24, 1.minutes(), keep_figures);
+        schedule(VERIFY, 0x0C0F_FE25, 1.days(), prove);
         Self { runs, _thread: scheduler.watch_thread(Duration::from_millis(200)) }
     }
 
@@ -103,7 +106,7 @@ impl Jobs {
     }
 }
 
-type Work = fn(&Db, DateTime<Utc>) -> Result<()>;
+type Work = fn(&Db, &Clock, DateTime<Utc>) -> Result<()>;
 
 /// Runs a job, which says `None` where another instance is at it, and notes how it ended. A panic
 /// ends this run, not the thread.
@@ -125,22 +128,29 @@ fn run_once(name: &'static str, runs: &Runs, clock: &Clock, job: impl FnOnce() -
 }
 
 /// Marks assets whose time has passed as expired.
-fn expire(db: &Db, now: DateTime<Utc>) -> Result<()> {
+fn expire(db: &Db, _: &Clock, now: DateTime<Utc>) -> Result<()> {
     repeat(|| db.run_here(|conn| repo::assets::expire_due(conn, now, ROWS_AT_ONCE)))
 }
 
-/// Forgets idempotency keys after a day, and sessions and API keys a month after they ended or expired.
-fn clean_up(db: &Db, now: DateTime<Utc>) -> Result<()> {
+/// Forgets idempotency keys and uploads after a day, and sessions and API keys a month after they ended or expired.
+fn clean_up(db: &Db, _: &Clock, now: DateTime<Utc>) -> Result<()> {
     repeat(|| db.run_here(|conn| repo::keys::forget_old(conn, now, ROWS_AT_ONCE)))?;
     repeat(|| db.run_here(|conn| repo::sessions::forget_old(conn, now, ROWS_AT_ONCE)))?;
-    repeat(|| db.run_here(|conn| repo::api_keys::forget_old(conn, now, ROWS_AT_ONCE)))
+    repeat(|| db.run_here(|conn| repo::api_keys::forget_old(conn, now, ROWS_AT_ONCE)))?;
+    repeat(|| db.run_here(|conn| repo::assets::forget_old(conn, now, ROWS_AT_ONCE)))
 }
 
-/// Proves the books; books that are wrong are a failure.
-fn prove(db: &Db, _now: DateTime<Utc>) -> Result<()> {
-    let verdict = db.run_here(|conn| verify(conn, |_, _| {}))?;
+/// Sums up what happened since the last time, and counts the supply.
+fn keep_figures(db: &Db, _: &Clock, now: DateTime<Utc>) -> Result<()> {
+    repeat(|| db.run_here(|conn| repo::figures::roll_up(conn, ROWS_AT_ONCE)))?;
+    db.run_here(|conn| repo::figures::keep_supply(conn, now))
+}
+
+/// Proves the books, unless somebody is at it; books that are wrong are a failure.
+fn prove(db: &Db, clock: &Clock, _: DateTime<Utc>) -> Result<()> {
+    let Some(verdict) = proofs::prove(db, None, clock)? else { return Ok(()) };
     for check in verdict.checks.iter().filter(|check| check.violations > 0) {
-        tracing::error!(promise = check.promise, violations = check.violations, "the books are wrong");
+        tracing::error!(promise = %check.promise, violations = check.violations, "the books are wrong");
     }
     if verdict.is_clean() { Ok(()) } else { Err(Error::broken("the books are wrong")) }
 }

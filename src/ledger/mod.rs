@@ -2,9 +2,10 @@
 //!
 //! A handler makes a [`Command`](crate::domain::posting::Command), submits it and awaits its
 //! [`Outcome`]. `writer` gathers what waits into batches, `batch` posts each batch in one database
-//! transaction, `domain::posting` decides. [`verify`] proves that the books are right.
+//! transaction, `domain::posting` decides. [`verify`] proves that the books are right, and [`proofs`] keeps what it said.
 
 mod batch;
+pub mod proofs;
 pub mod verify;
 mod writer;
 

@@ -7,6 +7,7 @@ pub mod assets;
 pub mod audit;
 pub mod campaigns;
 pub mod doorkeeper;
+pub mod figures;
 pub mod history;
 pub mod keys;
 pub mod locks;

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 
-use crate::domain::{AssetTypeCode, TransactionId};
+use crate::domain::{Amount, AssetTypeCode, TransactionId};
 use crate::error::{Error, Result};
 
 /// How many rows a page has at most, and behind which row it starts.
@@ -111,6 +111,29 @@ impl CursorKey for (DateTime<Utc>, i64, i64) {
         let (first, last) = text.rsplit_once('.')?;
         let (time, middle) = CursorKey::read(first)?;
         Some((time, middle, last.parse().ok()?))
+    }
+}
+
+impl CursorKey for (Amount, i64) {
+    fn write(&self) -> String {
+        format!("{}.{}", self.0, self.1)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (amount, id) = text.rsplit_once('.')?;
+        Some((Amount::parse(amount).ok()?, id.parse().ok()?))
+    }
+}
+
+impl CursorKey for (String, i64) {
+    fn write(&self) -> String {
+        format!("{}.{}", self.0, self.1)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        // No text in the database holds the character zero, and PostgreSQL takes none that does.
+        let (words, id) = text.rsplit_once('.').filter(|(words, _)| !words.contains('\0'))?;
+        Some((words.to_owned(), id.parse().ok()?))
     }
 }
 

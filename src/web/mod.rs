@@ -47,6 +47,9 @@ const LARGEST_BODY: usize = 64 * 1024;
 /// The largest body of a request that brings many things at once, in bytes.
 const LARGEST_IMPORT: usize = 1024 * 1024;
 
+/// The largest form with such a file in it, in bytes.
+const LARGEST_UPLOAD: usize = LARGEST_IMPORT + 4 * 1024;
+
 /// How many connections are open at once, in all.
 const MOST_CONNECTIONS: usize = 1000;
 
@@ -145,7 +148,8 @@ routes! {
         POST "/admin/assets"       Admin   api::assets::create;
         GET  "/campaigns"          User    api::campaigns::list;
         GET  "/campaigns/{id}"     User    api::campaigns::show;
-        POST   "/admin/campaigns"           Admin  api::campaigns::create;
+        POST "/admin/campaigns"    Admin   api::campaigns::create;
+        GET  "/admin/ledger/trial-balance"  Admin api::trial_balance::show;
         PATCH  "/admin/campaigns/{id}"      Admin  api::campaigns::edit;
         DELETE "/admin/campaigns/{id}"      Admin  api::campaigns::delete;
         POST   "/admin/asset-types"         Admin  api::asset_types::create;
@@ -192,9 +196,26 @@ routes! {
         POST "/credits/{id}/claim"  User   pages::credits::claim;
         GET  "/claims"              User   pages::claims::list;
         GET  "/admin"               Admin  pages::admin::overview::show;
-        GET  "/admin/assets"        Admin  pages::admin::assets::list;
-        GET  "/admin/assets/new"    Admin  pages::admin::new_assets::form;
-        POST "/admin/assets/new"    Admin  pages::admin::new_assets::create;
+        GET  "/admin/assets"        Admin  pages::admin::assets::list::show;
+        GET  "/admin/assets/new"    Admin  pages::admin::assets::new::form;
+        POST "/admin/assets/new"    Admin  pages::admin::assets::new::create;
+        POST "/admin/assets/bulk"   Admin  pages::admin::assets::lives::bulk;
+        GET  "/admin/assets/import" Admin  pages::admin::assets::import::form;
+        POST "/admin/assets/import" Admin  pages::admin::assets::import::upload, LARGEST_UPLOAD;
+        GET  "/admin/assets/import/{id}"    Admin  pages::admin::assets::import::preview;
+        POST "/admin/assets/import/{id}"    Admin  pages::admin::assets::import::create;
+        GET  "/admin/assets/{id}"           Admin  pages::admin::assets::show::show;
+        GET  "/admin/assets/{id}/edit"      Admin  pages::admin::assets::edit::form;
+        POST "/admin/assets/{id}/edit"      Admin  pages::admin::assets::edit::save;
+        GET  "/admin/assets/{id}/expire"    Admin  pages::admin::assets::lives::review;
+        POST "/admin/assets/{id}/expire"    Admin  pages::admin::assets::lives::act;
+        GET  "/admin/assets/{id}/delete"    Admin  pages::admin::assets::lives::review;
+        POST "/admin/assets/{id}/delete"    Admin  pages::admin::assets::lives::act;
+        GET  "/admin/assets/{id}/recreate"  Admin  pages::admin::assets::lives::review;
+        POST "/admin/assets/{id}/recreate"  Admin  pages::admin::assets::lives::act;
+        GET  "/admin/ledger"        Admin  pages::admin::ledger::show;
+        POST "/admin/ledger/check"  Admin  pages::admin::ledger::check;
+        GET  "/admin/jobs"          Admin  pages::admin::jobs::show;
     }
 }
 

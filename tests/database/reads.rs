@@ -156,16 +156,24 @@ fn lists(books: &Books) {
     for status in [None, Some(AssetStatus::Available), Some(AssetStatus::Claimed)] {
         let filter = AssetFilter { status, ..AssetFilter::default() };
         let viewer = Viewer::User(user);
-        let page =
-            by_index(&mut conn, "the pool", |conn| repo::assets::page(conn, viewer, &filter, &first, noon())).unwrap();
+        let page = by_index(&mut conn, "the pool", |conn| {
+            repo::assets::page(conn, viewer, &filter, repo::assets::USUAL, &first, noon())
+        })
+        .unwrap();
         assert!(!page.items.is_empty(), "{status:?}");
         let cursor = page.next_cursor;
         assert!(cursor.is_some() || status == Some(AssetStatus::Claimed));
         let next = PageRequest::new(Some(50), cursor.as_deref()).unwrap();
-        by_index(&mut conn, "a later page", |conn| repo::assets::page(conn, viewer, &filter, &next, noon())).unwrap();
+        by_index(&mut conn, "a later page", |conn| {
+            repo::assets::page(conn, viewer, &filter, repo::assets::USUAL, &next, noon())
+        })
+        .unwrap();
     }
     let all = AssetFilter::default();
-    by_index(&mut conn, "all assets", |conn| repo::assets::page(conn, Viewer::Admin, &all, &first, noon())).unwrap();
+    by_index(&mut conn, "all assets", |conn| {
+        repo::assets::page(conn, Viewer::Admin, &all, repo::assets::USUAL, &first, noon())
+    })
+    .unwrap();
     by_index(&mut conn, "what is offered first", |conn| repo::assets::claimable_first(conn, 3, noon())).unwrap();
     by_index(&mut conn, "what is left", |conn| repo::assets::alternatives(conn, AssetId(7), noon())).unwrap();
     by_index(&mut conn, "one asset", |conn| repo::assets::one(conn, Viewer::Admin, AssetId(7), noon())).unwrap();

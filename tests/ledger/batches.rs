@@ -60,7 +60,8 @@ pub fn book(books: &Books, world: &World) -> Book {
         }
     }
     let page = PageRequest::first(100);
-    let all = repo::assets::page(&mut conn, Viewer::Admin, &AssetFilter::default(), &page, noon()).unwrap();
+    let all = repo::assets::page(&mut conn, Viewer::Admin, &AssetFilter::default(), repo::assets::USUAL, &page, noon())
+        .unwrap();
     for view in all.items {
         let asset = view.asset;
         let state = AssetState {

@@ -57,7 +57,7 @@ async fn damage(sql: &str, broken: &[&str]) {
     let verdict = books.verdict();
     assert!(!verdict.is_clean());
     let found: Vec<_> =
-        verdict.checks.iter().filter(|check| check.violations != 0).map(|check| check.promise).collect();
+        verdict.checks.iter().filter(|check| check.violations != 0).map(|check| check.promise.as_ref()).collect();
     assert_eq!(found, broken, "after {sql}: {verdict:#?}");
 }
 

@@ -158,16 +158,21 @@ fn view(
     counted(conn, vec![(campaign, scale)], actor.user, now)?.into_iter().next().ok_or(Error::NotFound)
 }
 
-/// Refuses assets of another unit than their campaign's, which keeps its unit until the end of the
-/// database transaction. That there is such a campaign is for the database to say.
+/// The unit of a campaign, which stays as it is until the end of the database transaction.
+///
+/// # Errors
+/// [`Error::Invalid`] for `campaign_id` where there is no such campaign.
+pub(super) fn type_held(conn: &mut PgConnection, id: CampaignId) -> Result<AssetTypeCode> {
+    let found = campaigns::table.find(id).select(campaigns::asset_type).for_key_share().first(conn).optional()?;
+    found.ok_or_else(|| Error::Invalid(vec![FieldError::new("campaign_id", "There is no such campaign.")]))
+}
+
+/// Refuses assets of another unit than their campaign's.
 pub(super) fn check_asset_type(conn: &mut PgConnection, id: CampaignId, asset_type: &AssetTypeCode) -> Result<()> {
-    let wanted: Option<AssetTypeCode> =
-        campaigns::table.find(id).select(campaigns::asset_type).for_key_share().first(conn).optional()?;
-    match wanted {
-        Some(wanted) if wanted != *asset_type => {
-            let message = format!("Choose {wanted}, the asset type of the campaign.");
-            Err(Error::Invalid(vec![FieldError::new("asset_type", message)]))
-        }
-        _ => Ok(()),
+    let wanted = type_held(conn, id)?;
+    if wanted != *asset_type {
+        let message = format!("Choose {wanted}, the asset type of the campaign.");
+        return Err(Error::Invalid(vec![FieldError::new("asset_type", message)]));
     }
+    Ok(())
 }

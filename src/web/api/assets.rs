@@ -125,11 +125,12 @@ pub async fn list(current: CurrentUser, query: QueryOf<AssetsQuery>, now: Now, d
         asset_type: query.asset_type.as_deref().map(AssetTypeCode::parse).transpose()?,
         campaign_id: query.campaign_id,
         text: query.q.filter(|text| !text.trim().is_empty()),
+        ..AssetFilter::default()
     };
     let viewer = viewer(&current);
     let page = db
         .run(move |conn| {
-            let page = assets::page(conn, viewer, &filter, &request, now.0)?;
+            let page = assets::page(conn, viewer, &filter, assets::USUAL, &request, now.0)?;
             asset_types::of_known_type(conn, page, filter.asset_type.as_ref())
         })
         .await?;

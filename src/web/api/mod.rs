@@ -12,11 +12,12 @@ pub mod history;
 mod keyed;
 pub mod movements;
 pub mod openapi;
-mod range;
+pub mod range;
 pub mod sessions;
 pub mod statement;
 pub mod system;
 pub mod transactions;
+pub mod trial_balance;
 pub mod wallets;
 
 use serde::{Deserialize, Serialize};

@@ -58,6 +58,7 @@ impl CreditsQuery {
             asset_type: list::chosen_asset_type(&self.asset_type),
             campaign_id: None,
             text: list::search(&self.q),
+            ..AssetFilter::default()
         }
     }
 }
@@ -86,7 +87,7 @@ pub async fn list(
     let (request, filter) = (list::request(&query.cursor)?, query.filter());
     let (filter, page, asset_types) = db
         .run(move |conn| {
-            let page = assets::page(conn, viewer, &filter, &request, now)?;
+            let page = assets::page(conn, viewer, &filter, assets::USUAL, &request, now)?;
             Ok((filter, page, asset_types::all(conn)?))
         })
         .await?;

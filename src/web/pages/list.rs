@@ -3,9 +3,10 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use crate::domain::{AssetType, AssetTypeCode};
+use crate::domain::{AssetType, AssetTypeCode, Period};
 use crate::error::Result;
 use crate::repo::{PageRequest, Sort};
+use crate::web::api::range;
 
 /// The rows of a page.
 const ROWS: i64 = 24;
@@ -202,6 +203,13 @@ pub fn chosen<T: FromStr>(word: &str) -> Option<T> {
 /// The asset type that a filter chooses; an empty or impossible code narrows nothing.
 pub fn chosen_asset_type(code: &str) -> Option<AssetTypeCode> {
     AssetTypeCode::parse(code.trim()).ok()
+}
+
+/// The days from one to another that a filter chooses, both inclusive and in UTC; days that are none
+/// narrow nothing.
+pub fn chosen_period(from: &str, to: &str) -> Period {
+    let given = |text: &'_ str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    range::period(given(from).as_deref(), given(to).as_deref()).unwrap_or_default()
 }
 
 /// The options of a select: first the one for nothing chosen.

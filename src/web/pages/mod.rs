@@ -1,6 +1,7 @@
 //! The HTML pages: handlers, each with its page's template struct beside it.
 
 pub mod admin;
+mod charts;
 pub mod claims;
 pub mod credits;
 pub mod error;

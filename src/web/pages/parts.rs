@@ -101,6 +101,15 @@ pub fn status_word(status: AssetStatus) -> &'static str {
     }
 }
 
+/// The tone of that.
+pub fn status_tone(status: AssetStatus) -> &'static str {
+    match status {
+        AssetStatus::Available => "accent",
+        AssetStatus::Claimed => "good",
+        AssetStatus::Expired => "neutral",
+    }
+}
+
 /// A number and what it counts: `1 credit`, `1,250 credits`.
 pub fn counted(number: i64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(&number.to_string()), if number == 1 { one } else { many })

@@ -2,6 +2,7 @@
 
 pub mod assets;
 mod deeds;
-pub mod new_assets;
+pub mod jobs;
+pub mod ledger;
 pub mod overview;
 mod review;

@@ -3,21 +3,30 @@
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use askama::Template;
+use chrono::{DateTime, Days, NaiveDate, Utc};
 
-use crate::domain::AssetStatus;
+use crate::domain::{AssetStatus, Balance, TransactionType};
 use crate::error::Result;
-use crate::jobs::{RunStatus, Runs, VERIFY};
+use crate::jobs::Runs;
+use crate::ledger::proofs::{self, Proof};
 use crate::repo::Db;
 use crate::repo::audit::{self, Deed};
-use crate::repo::reports::{self, RecentClaim, Supply};
+use crate::repo::figures::{self, DayFigure, Outstanding, Supply};
+use crate::repo::reports::{self, RecentClaim};
 use crate::web::auth::Admin;
 use crate::web::extract::Now;
 use crate::web::pages::admin::deeds;
-use crate::web::pages::parts::{Coin, status_word};
+use crate::web::pages::admin::jobs::{self, JobRow};
+use crate::web::pages::admin::ledger::Health;
+use crate::web::pages::charts::{self, Chart};
+use crate::web::pages::parts::{Coin, counted, status_word};
 use crate::web::view::{self, Chrome, Moment, grouped};
 
 /// How many claims and how many actions are listed.
-const LATEST: i64 = 8;
+const LATEST: i64 = 6;
+
+/// How many days the charts show.
+const DAYS: u64 = 30;
 
 #[derive(Template)]
 #[template(path = "admin/overview.html")]
@@ -25,8 +34,12 @@ struct OverviewPage {
     chrome: Chrome,
     supply_total: String,
     supply: Vec<SupplyPart>,
-    outstanding: Vec<OutstandingLine>,
-    ledger: LedgerHealth,
+    counted_at: Option<Moment>,
+    units: Vec<Unit>,
+    claims_per_day: Chart,
+    health: Health,
+    checked_at: Option<Moment>,
+    jobs: Vec<JobRow>,
     claims: Vec<LatestClaim>,
     actions: Vec<LatestAction>,
 }
@@ -41,21 +54,35 @@ struct SupplyPart {
     share: i64,
 }
 
-struct OutstandingLine {
+/// One asset type.
+struct Unit {
     asset_type: String,
     name: String,
     initial: String,
     hue: u32,
-    held: String,
-    claimable: String,
+    /// What users hold.
+    outstanding: String,
+    /// The same, day by day.
+    over_time: Chart,
+    /// What its assets are worth, and how many they are, by their state.
+    supply: Vec<UnitSupply>,
+    /// What was issued, claimed and spent in the days of the charts.
+    flows: Vec<Flow>,
 }
 
-struct LedgerHealth {
-    tone: &'static str,
+struct UnitSupply {
     label: &'static str,
-    badge: &'static str,
-    text: &'static str,
-    checked_at: Option<Moment>,
+    value: String,
+    count: String,
+    href: String,
+}
+
+struct Flow {
+    label: &'static str,
+    value: String,
+    /// How long its bar is, in thousandths of the longest.
+    share: i64,
+    href: String,
 }
 
 struct LatestClaim {
@@ -64,12 +91,24 @@ struct LatestClaim {
     amount: String,
     asset_type: String,
     claimed_at: Moment,
+    href: String,
 }
 
 struct LatestAction {
     text: String,
     actor: String,
     at: Moment,
+    href: Option<String>,
+}
+
+/// What the page is made from.
+struct Figures {
+    supply: (Vec<Supply>, DateTime<Utc>),
+    outstanding: Vec<Outstanding>,
+    days: Vec<DayFigure>,
+    claims: Vec<RecentClaim>,
+    deeds: Vec<Deed>,
+    proofs: Vec<Proof>,
 }
 
 /// `GET /admin`
@@ -77,32 +116,45 @@ struct LatestAction {
 /// # Errors
 /// Those of the database.
 pub async fn show(_: Admin, chrome: Chrome, now: Now, runs: Data<Runs>, db: Data<Db>) -> Result<HttpResponse> {
-    let (supply, claims, deeds) = db
+    let now = now.0;
+    let days: Vec<NaiveDate> =
+        (0..DAYS).rev().filter_map(|back| now.date_naive().checked_sub_days(Days::new(back))).collect();
+    let from = days.first().copied().unwrap_or_default();
+    let figures = db
         .run(move |conn| {
-            let supply = reports::supply(conn, now.0)?;
-            let claims = reports::recent_claims(conn, LATEST)?;
-            Ok((supply, claims, audit::latest(conn, LATEST)?))
+            Ok(Figures {
+                supply: figures::supply(conn, now)?,
+                outstanding: figures::outstanding(conn)?,
+                days: figures::days_since(conn, from)?,
+                claims: reports::recent_claims(conn, LATEST)?,
+                deeds: audit::latest(conn, LATEST)?,
+                proofs: proofs::latest(conn, LATEST)?,
+            })
         })
         .await?;
-    let counts = counts(&supply);
+    let (supply, counted_at) = &figures.supply;
+    let counts = counts(supply);
+    let last = figures.proofs.iter().find(|proof| proof.verdict.is_some());
     view::page(&OverviewPage {
         chrome,
         supply_total: grouped(&counts.iter().map(|(_, count)| count).sum::<i64>().to_string()),
         supply: parts(&counts),
-        outstanding: supply.into_iter().map(OutstandingLine::from).collect(),
-        ledger: health(&runs),
-        claims: claims.into_iter().map(LatestClaim::from).collect(),
-        actions: deeds.into_iter().map(LatestAction::from).collect(),
+        counted_at: (*counted_at != now).then(|| Moment::from(*counted_at)),
+        units: figures.outstanding.iter().map(|unit| Unit::new(unit, supply, &figures.days, &days)).collect(),
+        claims_per_day: claims_per_day(&figures.days, &days),
+        health: Health::of(last.and_then(|proof| proof.verdict.as_ref())),
+        checked_at: last.and_then(|proof| proof.finished_at).map(Moment::from),
+        jobs: jobs::rows(&runs),
+        claims: figures.claims.into_iter().map(LatestClaim::from).collect(),
+        actions: figures.deeds.into_iter().map(LatestAction::from).collect(),
     })
 }
 
 fn counts(supply: &[Supply]) -> [(AssetStatus, i64); 3] {
-    let sum = |count: fn(&Supply) -> i64| supply.iter().map(count).sum();
-    [
-        (AssetStatus::Available, sum(|line| line.available)),
-        (AssetStatus::Claimed, sum(|line| line.claimed)),
-        (AssetStatus::Expired, sum(|line| line.expired)),
-    ]
+    [AssetStatus::Available, AssetStatus::Claimed, AssetStatus::Expired].map(|status| {
+        let of_status = supply.iter().filter(|line| line.status == status);
+        (status, of_status.map(|line| line.assets).sum())
+    })
 }
 
 /// Each part ends where the next one begins, so that rounding leaves no gap.
@@ -126,47 +178,79 @@ fn parts(counts: &[(AssetStatus, i64)]) -> Vec<SupplyPart> {
         .collect()
 }
 
-/// What the last proof of the books said.
-fn health(runs: &Runs) -> LedgerHealth {
-    let run = runs.all().get(VERIFY).copied();
-    let (tone, label, badge, text) = match run.map(|run| run.status) {
-        Some(RunStatus::Ok) => (
-            "good",
-            "The books balance",
-            "Healthy",
-            "Every check passes: all entries sum to zero, and every balance is the sum of its entries.",
-        ),
-        Some(RunStatus::Failed) => (
-            "bad",
-            "The last check failed",
-            "Look into it",
-            "The books are wrong, or could not be read to the end. Run “coffer verify”: it names what is wrong.",
-        ),
-        Some(RunStatus::ElsewhereRunning) => (
-            "warn",
-            "Checked by another instance",
-            "Elsewhere",
-            "Another instance of Coffer was checking the books; its overview shows the result.",
-        ),
-        Some(RunStatus::Pending) | None => {
-            ("warn", "Not checked yet", "Unchecked", "The first check begins a moment after the start.")
-        }
+fn claims_per_day(figures: &[DayFigure], days: &[NaiveDate]) -> Chart {
+    let claims = |day: &NaiveDate| -> i64 {
+        let of_day = figures.iter().filter(|figure| figure.day == *day);
+        of_day
+            .filter(|figure| figure.transaction_type == TransactionType::Claim)
+            .map(|figure| figure.transactions)
+            .sum()
     };
-    LedgerHealth { tone, label, badge, text, checked_at: run.and_then(|run| run.last_run).map(Moment::from) }
+    let counted: Vec<_> = days.iter().map(|day| (*day, Balance::whole(claims(day)))).collect();
+    charts::chart(&counted, 0)
 }
 
-impl From<Supply> for OutstandingLine {
-    fn from(supply: Supply) -> Self {
-        let Coin { initial, hue } = Coin::of(&supply.asset_type);
+impl Unit {
+    fn new(unit: &Outstanding, supply: &[Supply], figures: &[DayFigure], days: &[NaiveDate]) -> Self {
+        let scale = unit.scale.0;
+        let Coin { initial, hue } = Coin::of(&unit.asset_type);
+        let own: Vec<&DayFigure> = figures.iter().filter(|figure| figure.asset_type == unit.asset_type).collect();
+        let of_unit = supply.iter().filter(|line| line.asset_type == unit.asset_type);
         Self {
-            held: grouped(&supply.outstanding.at_scale(supply.scale.0)),
-            claimable: grouped(&supply.available_value.at_scale(supply.scale.0)),
-            asset_type: supply.asset_type.to_string(),
-            name: supply.name,
+            outstanding: grouped(&unit.value.at_scale(scale)),
+            over_time: charts::chart(&outstanding_over_time(&own, days), scale),
+            supply: of_unit
+                .map(|line| UnitSupply {
+                    label: match line.status {
+                        AssetStatus::Available => "Still to claim",
+                        AssetStatus::Claimed => "Ever claimed",
+                        AssetStatus::Expired => "Expired",
+                    },
+                    value: grouped(&line.value.at_scale(scale)),
+                    count: counted(line.assets, "credit", "credits"),
+                    href: format!("/admin/assets?asset_type={}&status={}", unit.asset_type, line.status),
+                })
+                .collect(),
+            flows: flows(unit, &own, days),
+            asset_type: unit.asset_type.to_string(),
+            name: unit.name.clone(),
             initial,
             hue,
         }
     }
+}
+
+/// What users held at the end of each day.
+fn outstanding_over_time(figures: &[&DayFigure], days: &[NaiveDate]) -> Vec<(NaiveDate, Balance)> {
+    let mut figures = figures.iter().peekable();
+    let mut held = Balance::zero();
+    days.iter()
+        .map(|day| {
+            while let Some(figure) = figures.next_if(|figure| figure.day <= *day) {
+                held = held.plus(&figure.issued).plus(&figure.returned.negated());
+            }
+            (*day, held.clone())
+        })
+        .collect()
+}
+
+/// What was issued, what of it was claimed, and what was spent, since the first of the days.
+fn flows(unit: &Outstanding, figures: &[&DayFigure], days: &[NaiveDate]) -> Vec<Flow> {
+    let recent = || figures.iter().filter(|figure| days.first().is_some_and(|first| figure.day >= *first));
+    let sum = |values: &mut dyn Iterator<Item = &Balance>| values.fold(Balance::zero(), |sum, value| sum.plus(value));
+    let of = |wanted: TransactionType| recent().filter(move |figure| figure.transaction_type == wanted);
+    let issued = sum(&mut recent().map(|figure| &figure.issued));
+    let claimed = sum(&mut of(TransactionType::Claim).map(|figure| &figure.issued));
+    let spent = sum(&mut of(TransactionType::Spend).map(|figure| &figure.returned));
+    let longest = issued.clone().max(spent.clone());
+    [("Issued", issued, ""), ("Of it claimed", claimed, "&type=claim"), ("Spent", spent, "&type=spend")]
+        .map(|(label, value, narrowed)| Flow {
+            label,
+            share: value.parts_of(&longest, 1000),
+            value: grouped(&value.at_scale(unit.scale.0)),
+            href: format!("/admin/transactions?asset_type={}{narrowed}", unit.asset_type),
+        })
+        .into()
 }
 
 impl From<RecentClaim> for LatestClaim {
@@ -177,6 +261,7 @@ impl From<RecentClaim> for LatestClaim {
             title: claim.title,
             user: claim.user,
             claimed_at: claim.claimed_at.into(),
+            href: format!("/admin/assets/{}", claim.asset),
         }
     }
 }
@@ -190,6 +275,7 @@ impl From<Deed> for LatestAction {
                 deed.title.as_deref().map(|title| (title, deed.one_title)),
                 deed.lines,
             ),
+            href: deeds::href(&deed.target),
             actor: deed.actor.unwrap_or_else(|| "Coffer".to_owned()),
             at: deed.created_at.into(),
         }

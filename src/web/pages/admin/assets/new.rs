@@ -39,9 +39,9 @@ struct NewAssetsPage {
     expires_at: Field,
 }
 
-struct SelectField {
-    choices: Vec<Choice>,
-    error: Option<String>,
+pub(super) struct SelectField {
+    pub(super) choices: Vec<Choice>,
+    pub(super) error: Option<String>,
 }
 
 /// The form, as it was filled in.
@@ -118,7 +118,7 @@ impl NewAssetsForm {
 }
 
 /// A time in UTC as browsers write it; none where the field is empty.
-fn time(text: &str) -> std::result::Result<Option<DateTime<Utc>>, ()> {
+pub(super) fn time(text: &str) -> std::result::Result<Option<DateTime<Utc>>, ()> {
     if text.trim().is_empty() {
         return Ok(None);
     }

@@ -1,0 +1,287 @@
+//! Every credit that was ever released.
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use askama::Template;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{AssetKind, AssetStatus, AssetType, CampaignId};
+use crate::error::Result;
+use crate::repo::assets::{self, AssetColumn, AssetFilter, AssetView, Viewer};
+use crate::repo::{Db, Page, PageRequest, Sort, asset_types};
+use crate::web::auth::Admin;
+use crate::web::csv::{self, harmless};
+use crate::web::extract::{Now, QueryOf};
+use crate::web::pages::list::{self, Address, Chip, Choice, Column, Header, Pager};
+use crate::web::pages::parts::{counted, kind_word, name_of, status_tone, status_word};
+use crate::web::view::{self, Chrome, Moment, grouped};
+
+/// The table's columns, behind the one of the checkboxes.
+const COLUMNS: [Column<AssetColumn>; 6] = [
+    Column::by("Credit", AssetColumn::Title),
+    Column::plain("Status"),
+    Column::plain("Owner"),
+    Column::by("Expires", AssetColumn::Expires),
+    Column::by("Created", AssetColumn::Created),
+    Column::by("Amount", AssetColumn::Amount).numeric(),
+];
+
+/// The columns of the file; the first eight are those that an import takes.
+const NAMES: [&str; 15] = [
+    "title",
+    "kind",
+    "asset_type",
+    "amount",
+    "description",
+    "expires_at",
+    "campaign_id",
+    "quantity",
+    "id",
+    "code",
+    "status",
+    "owner",
+    "claimed_at",
+    "transaction_id",
+    "created_at",
+];
+
+#[derive(Template)]
+#[template(path = "admin/assets.html")]
+struct AssetsPage {
+    chrome: Chrome,
+    filter: AssetsFilter,
+    headers: Vec<Header>,
+    assets: Vec<AssetRow>,
+    pager: Pager,
+    file_href: String,
+    /// This list, for what is done to its credits to come back to.
+    here: String,
+}
+
+struct AssetsFilter {
+    q: String,
+    statuses: Vec<Choice>,
+    kinds: Vec<Choice>,
+    asset_types: Vec<Choice>,
+    owner: String,
+    campaign_id: String,
+    from: String,
+    to: String,
+    sort: String,
+    chips: Vec<Chip>,
+}
+
+struct AssetRow {
+    id: i64,
+    title: String,
+    code: String,
+    status: &'static str,
+    status_tone: &'static str,
+    kind: &'static str,
+    amount: String,
+    asset_type: String,
+    expires_at: Option<Moment>,
+    owner: Option<String>,
+    created_at: Moment,
+}
+
+impl From<AssetView> for AssetRow {
+    fn from(view: AssetView) -> Self {
+        let AssetView { asset, scale, claim } = view;
+        Self {
+            id: asset.id.0,
+            title: asset.title,
+            code: asset.code,
+            status: status_word(asset.status),
+            status_tone: status_tone(asset.status),
+            kind: kind_word(asset.kind),
+            amount: grouped(&asset.amount.at_scale(scale.0)),
+            asset_type: asset.asset_type.to_string(),
+            expires_at: asset.expires_at.map(Moment::from),
+            owner: claim.map(|claim| claim.user),
+            created_at: asset.created_at.into(),
+        }
+    }
+}
+
+/// What the list is narrowed to.
+#[derive(Debug, Clone, Deserialize, Default)]
+#[serde(default)]
+pub struct AssetsQuery {
+    q: String,
+    status: String,
+    kind: String,
+    asset_type: String,
+    campaign_id: String,
+    owner: String,
+    from: String,
+    to: String,
+    sort: String,
+    format: String,
+    cursor: String,
+}
+
+impl AssetsQuery {
+    /// The list behind an address of it.
+    pub fn of(address: &str) -> Self {
+        let query = address.split_once('?').map_or("", |(_, query)| query);
+        serde_urlencoded::from_str(query).unwrap_or_default()
+    }
+
+    /// What the list shows.
+    pub fn filter(&self) -> AssetFilter {
+        AssetFilter {
+            status: list::chosen(&self.status),
+            kind: list::chosen(&self.kind),
+            asset_type: list::chosen_asset_type(&self.asset_type),
+            campaign_id: list::chosen::<CampaignId>(self.campaign_id.trim()),
+            owner: list::search(&self.owner),
+            period: list::chosen_period(&self.from, &self.to),
+            text: list::search(&self.q),
+        }
+    }
+
+    fn sort(&self) -> Sort<AssetColumn> {
+        list::chosen(&self.sort).unwrap_or(assets::USUAL)
+    }
+
+    fn address(&self, filter: &AssetFilter, asset_types: &[AssetType]) -> Address {
+        let quoted = filter.text.as_ref().map(|text| format!("“{text}”")).unwrap_or_default();
+        let unit = filter.asset_type.as_ref().map(|code| name_of(code, asset_types)).unwrap_or_default();
+        let owner = filter.owner.as_ref().map(|owner| format!("Owned by {owner}")).unwrap_or_default();
+        let campaign = filter.campaign_id.map(|id| format!("Campaign {id}")).unwrap_or_default();
+        let day = |text: &str, chosen: bool| chosen.then(|| text.trim().to_owned());
+        let (from, to) = (day(&self.from, filter.period.from.is_some()), day(&self.to, filter.period.before.is_some()));
+        let since = from.as_ref().map(|day| format!("Created from {day}")).unwrap_or_default();
+        let until = to.as_ref().map(|day| format!("Created until {day}")).unwrap_or_default();
+        Address::new("/admin/assets")
+            .with("q", filter.text.as_ref(), quoted)
+            .with("status", filter.status, filter.status.map(status_word).unwrap_or_default())
+            .with("kind", filter.kind, filter.kind.map(kind_word).unwrap_or_default())
+            .with("asset_type", filter.asset_type.as_ref(), unit)
+            .with("campaign_id", filter.campaign_id, campaign)
+            .with("owner", filter.owner.as_ref(), owner)
+            .with("from", from, since)
+            .with("to", to, until)
+            .sorted(&self.sort(), &assets::USUAL)
+    }
+}
+
+impl AssetsFilter {
+    fn new(query: &AssetsQuery, filter: AssetFilter, asset_types: &[AssetType], address: &Address) -> Self {
+        let status = filter.status.map(AssetStatus::as_str).unwrap_or_default();
+        let kind = filter.kind.map(AssetKind::as_str).unwrap_or_default();
+        let code = filter.asset_type.map(|code| code.to_string()).unwrap_or_default();
+        let statuses = AssetStatus::ALL.iter().map(|&status| (status, status_word(status).to_owned()));
+        let kinds = AssetKind::ALL.iter().map(|&kind| (kind, kind_word(kind).to_owned()));
+        Self {
+            q: filter.text.unwrap_or_default(),
+            statuses: list::choices("All", statuses, status),
+            kinds: list::choices("All kinds", kinds, kind),
+            asset_types: list::asset_type_choices("All asset types", asset_types, &code),
+            owner: filter.owner.unwrap_or_default(),
+            campaign_id: filter.campaign_id.map(|id| id.to_string()).unwrap_or_default(),
+            from: query.from.clone(),
+            to: query.to.clone(),
+            sort: address.sort(),
+            chips: address.chips(),
+        }
+    }
+}
+
+/// `GET /admin/assets`
+///
+/// # Errors
+/// [`crate::error::Error::InvalidCursor`] and those of the database.
+pub async fn show(
+    _: Admin,
+    query: QueryOf<AssetsQuery>,
+    chrome: Chrome,
+    now: Now,
+    db: Data<Db>,
+) -> Result<HttpResponse> {
+    let query = query.0;
+    let (filter, sort) = (query.filter(), query.sort());
+    if query.format == "csv" {
+        return file(db, filter, sort, now).await;
+    }
+    let request = list::request(&query.cursor)?;
+    let (filter, page, asset_types) = db
+        .run(move |conn| {
+            let page = assets::page(conn, Viewer::Admin, &filter, sort, &request, now.0)?;
+            Ok((filter, page, asset_types::all(conn)?))
+        })
+        .await?;
+    let address = query.address(&filter, &asset_types);
+    view::page(&AssetsPage {
+        chrome,
+        headers: address.headers(sort, assets::USUAL, &COLUMNS),
+        pager: address.pager(&query.cursor, page.next_cursor.as_deref()),
+        file_href: address.file_href(),
+        here: address.href(),
+        filter: AssetsFilter::new(&query, filter, &asset_types, &address),
+        assets: page.items.into_iter().map(AssetRow::from).collect(),
+    })
+}
+
+/// The list as a file.
+async fn file(db: Data<Db>, filter: AssetFilter, sort: Sort<AssetColumn>, now: Now) -> Result<HttpResponse> {
+    let fetch = move |request: PageRequest| {
+        let (db, filter) = (db.clone(), filter.clone());
+        async move {
+            let page: Page<AssetView> =
+                db.run(move |conn| assets::page(conn, Viewer::Admin, &filter, sort, &request, now.0)).await?;
+            Ok(page.map(Line::from))
+        }
+    };
+    csv::file("credits", &NAMES, fetch).await
+}
+
+/// A line of the file, in the order of its names.
+#[derive(Serialize)]
+struct Line {
+    title: String,
+    kind: AssetKind,
+    asset_type: String,
+    amount: String,
+    description: String,
+    expires_at: Option<String>,
+    campaign_id: Option<CampaignId>,
+    quantity: u8,
+    id: i64,
+    code: String,
+    status: AssetStatus,
+    owner: Option<String>,
+    claimed_at: Option<String>,
+    transaction_id: Option<String>,
+    created_at: String,
+}
+
+impl From<AssetView> for Line {
+    fn from(view: AssetView) -> Self {
+        let AssetView { asset, scale, claim } = view;
+        let time = |time: chrono::DateTime<chrono::Utc>| Moment::from(time).iso;
+        Self {
+            title: harmless(asset.title),
+            kind: asset.kind,
+            asset_type: asset.asset_type.to_string(),
+            amount: asset.amount.at_scale(scale.0),
+            description: harmless(asset.description),
+            expires_at: asset.expires_at.map(time),
+            campaign_id: asset.campaign_id,
+            quantity: 1,
+            id: asset.id.0,
+            code: asset.code,
+            status: asset.status,
+            owner: claim.as_ref().map(|claim| harmless(claim.user.clone())),
+            claimed_at: claim.as_ref().map(|claim| time(claim.claimed_at)),
+            transaction_id: claim.as_ref().map(|claim| claim.transaction.to_string()),
+            created_at: time(asset.created_at),
+        }
+    }
+}
+
+/// The words for what a list's credits are, in flashes and reviews.
+pub fn credits(count: usize) -> String {
+    counted(i64::try_from(count).unwrap_or(i64::MAX), "credit", "credits")
+}
