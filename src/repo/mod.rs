@@ -5,6 +5,7 @@ pub mod api_keys;
 pub mod assets;
 pub mod audit;
 pub mod campaigns;
+pub mod claims;
 pub mod doorkeeper;
 pub mod history;
 pub mod keys;

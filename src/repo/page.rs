@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 
-use crate::domain::{AssetTypeCode, TransactionId};
+use crate::domain::{Amount, AssetTypeCode, TransactionId};
 use crate::error::{Error, Result};
 
 /// How many rows a page has at most, and behind which row it starts.
@@ -111,6 +111,27 @@ impl CursorKey for (DateTime<Utc>, i64, i64) {
         let (first, last) = text.rsplit_once('.')?;
         let (time, middle) = CursorKey::read(first)?;
         Some((time, middle, last.parse().ok()?))
+    }
+}
+
+impl CursorKey for String {
+    fn write(&self) -> String {
+        self.clone()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        (!text.contains('\0')).then(|| text.to_owned())
+    }
+}
+
+impl CursorKey for (Amount, i64) {
+    fn write(&self) -> String {
+        format!("{}/{}", self.0, self.1)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (amount, id) = text.split_once('/')?;
+        Some((Amount::parse(amount).ok()?, id.parse().ok()?))
     }
 }
 

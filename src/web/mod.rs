@@ -146,6 +146,10 @@ routes! {
         GET  "/campaigns"          User    api::campaigns::list;
         GET  "/campaigns/{id}"     User    api::campaigns::show;
         POST "/admin/campaigns"    Admin   api::campaigns::create;
+        GET   "/admin/users"         Admin  api::users::list;
+        PATCH "/admin/users/{user}"  Admin  api::users::change;
+        GET   "/admin/claims"        Admin  api::claims::ownership;
+        GET   "/admin/audit-log"     Admin  api::audit_log::list;
         POST "/transactions"                User  api::movements::post;
         POST "/transactions/batch"          Admin api::batches::post, LARGEST_IMPORT;
         POST "/transactions/{id}/reverse"   Admin api::movements::reverse;
@@ -191,6 +195,12 @@ routes! {
         GET  "/admin/assets"        Admin  pages::admin::assets::list;
         GET  "/admin/assets/new"    Admin  pages::admin::new_assets::form;
         POST "/admin/assets/new"    Admin  pages::admin::new_assets::create;
+        GET  "/admin/claims"                Admin  pages::admin::claims::list;
+        GET  "/admin/users"                 Admin  pages::admin::users::list;
+        GET  "/admin/users/{user}"          Admin  pages::admin::user::show;
+        GET  "/admin/users/{user}/{deed}"   Admin  pages::admin::user_deeds::review;
+        POST "/admin/users/{user}/{deed}"   Admin  pages::admin::user_deeds::act;
+        GET  "/admin/audit-log"             Admin  pages::admin::audit_log::list;
     }
 }
 

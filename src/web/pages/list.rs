@@ -3,9 +3,11 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use crate::domain::{AssetType, AssetTypeCode};
-use crate::error::Result;
+use crate::domain::{AssetType, AssetTypeCode, Period};
+use crate::error::{Error, Result};
 use crate::repo::{PageRequest, Sort};
+use crate::web::api::range;
+use crate::web::view::Field;
 
 /// The rows of a page.
 const ROWS: i64 = 24;
@@ -177,6 +179,49 @@ impl Address {
         let pairs = pairs.map(|(name, value)| (name, value.as_ref().to_owned()));
         let query = serde_urlencoded::to_string(pairs.collect::<Vec<_>>()).unwrap_or_default();
         if query.is_empty() { self.path.clone() } else { format!("{}?{query}", self.path) }
+    }
+}
+
+/// Two days that a list is narrowed by, both inclusive.
+pub struct Days {
+    /// The first, as it was filled in.
+    pub from: Field,
+    /// The last, as it was filled in.
+    pub to: Field,
+    /// From the one to the other; all times where they cannot be read.
+    pub period: Period,
+}
+
+impl Days {
+    /// Reads the fields `from` and `to`.
+    ///
+    /// # Errors
+    /// None of what was filled in: that is noted at the fields.
+    pub fn read(from: &str, to: &str) -> Result<Self> {
+        let given = |text| Some(text).filter(|text: &&str| !text.is_empty());
+        let (period, errors) = match range::period(("from", given(from)), ("to", given(to))) {
+            Ok(period) => (period, Vec::new()),
+            Err(Error::Invalid(errors)) => (Period::default(), errors),
+            Err(error) => return Err(error),
+        };
+        Ok(Self { from: Field::new("from", from, &errors), to: Field::new("to", to, &errors), period })
+    }
+
+    /// Whether something is wrong with them.
+    pub fn are_wrong(&self) -> bool {
+        self.from.error.is_some() || self.to.error.is_some()
+    }
+
+    /// A list's address, narrowed to them.
+    #[must_use]
+    pub fn narrow(&self, address: Address) -> Address {
+        let given = |field: &Field| Some(field.value.clone()).filter(|text| !text.is_empty() && !self.are_wrong());
+        let label = |word: &str, field: &Field| format!("{word} {}", field.value);
+        address.with("from", given(&self.from), label("From", &self.from)).with(
+            "to",
+            given(&self.to),
+            label("Until", &self.to),
+        )
     }
 }
 

@@ -1,7 +1,12 @@
 //! The pages of admins.
 
 pub mod assets;
+pub mod audit_log;
+pub mod claims;
 mod deeds;
 pub mod new_assets;
 pub mod overview;
 mod review;
+pub mod user;
+pub mod user_deeds;
+pub mod users;
