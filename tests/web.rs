@@ -144,7 +144,11 @@ async fn every_route_lets_in_whom_the_table_says() {
         for (rank, (login, browser, token)) in callers.iter().enumerate() {
             let path = route.path.replace("{hash}", "0").replace("{path:.*}", "0").replace("{id}", "0");
             // The rest stands for the caller and what it may see.
-            let path = path.replace("{user}", "me").replace("{code}", "GOLD").replace("{file}", "swagger-ui.css");
+            let path = path
+                .replace("{user}", "me")
+                .replace("{code}", "GOLD")
+                .replace("{file}", "swagger-ui.css")
+                .replace("{deed}", "freeze");
             assert!(!path.contains('{'), "{path}: say what stands for its variable parts");
             let request = browser.request(route.method.as_str().parse().unwrap(), web.url(&path));
             let request = match token.as_ref().filter(|_| path.starts_with("/api")) {

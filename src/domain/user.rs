@@ -49,6 +49,21 @@ pub struct User {
     pub created_at: DateTime<Utc>,
 }
 
+impl User {
+    /// Whether the user may act as an admin now: a frozen one may not.
+    pub fn is_acting_admin(&self) -> bool {
+        self.acting_role() == Role::Admin
+    }
+
+    /// The role that counts: a frozen admin has that of a user.
+    pub fn acting_role(&self) -> Role {
+        match self.status {
+            UserStatus::Active => self.role,
+            UserStatus::Frozen => Role::User,
+        }
+    }
+}
+
 /// One of the three names by which a user signs in. Their shapes do not overlap, so the text alone
 /// says which one it is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -126,7 +126,10 @@ pub fn page(conn: &mut PgConnection, filter: &LineFilter, request: &PageRequest)
         query = query.filter(audit_log::id.lt(after));
     }
     if let Some(actor) = &filter.actor {
-        query = query.filter(users::external_id.nullable().eq(actor));
+        // By the actor's row, so that the index on it applies.
+        let named = diesel::alias!(users as named);
+        let row = named.filter(named.field(users::external_id).eq(actor)).select(named.field(users::id));
+        query = query.filter(audit_log::actor_id.eq(row.single_value()));
     }
     if let Some(action) = &filter.action {
         query = query.filter(audit_log::action.eq(action));

@@ -6,6 +6,7 @@ pub mod asset_types;
 pub mod assets;
 pub mod audit;
 pub mod campaigns;
+pub mod claims;
 pub mod doorkeeper;
 pub mod figures;
 pub mod history;

@@ -114,26 +114,36 @@ impl CursorKey for (DateTime<Utc>, i64, i64) {
     }
 }
 
-impl CursorKey for (Amount, i64) {
+impl CursorKey for String {
     fn write(&self) -> String {
-        format!("{}.{}", self.0, self.1)
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let (amount, id) = text.rsplit_once('.')?;
-        Some((Amount::parse(amount).ok()?, id.parse().ok()?))
-    }
-}
-
-impl CursorKey for (String, i64) {
-    fn write(&self) -> String {
-        format!("{}.{}", self.0, self.1)
+        self.clone()
     }
 
     fn read(text: &str) -> Option<Self> {
         // No text in the database holds the character zero, and PostgreSQL takes none that does.
-        let (words, id) = text.rsplit_once('.').filter(|(words, _)| !words.contains('\0'))?;
-        Some((words.to_owned(), id.parse().ok()?))
+        (!text.contains('\0')).then(|| text.to_owned())
+    }
+}
+
+/// A value that several rows may have, and which of them it is.
+impl<Value: CursorKey> CursorKey for (Value, i64) {
+    fn write(&self) -> String {
+        format!("{}/{}", self.0.write(), self.1)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (value, id) = text.rsplit_once('/')?;
+        Some((Value::read(value)?, id.parse().ok()?))
+    }
+}
+
+impl CursorKey for Amount {
+    fn write(&self) -> String {
+        self.to_string()
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        Self::parse(text).ok()
     }
 }
 

@@ -168,19 +168,21 @@ pub fn end_own(conn: &mut PgConnection, user: UserId, id: SessionId, now: DateTi
     }
 }
 
-/// Ends all sessions of a user at once, but for the one that is to go on.
+/// Ends all living sessions of a user at once, but for the one that is to go on; says how many.
 ///
 /// # Errors
 /// Only those of the database.
-pub fn end_all(conn: &mut PgConnection, user: UserId, but: Option<SessionId>, now: DateTime<Utc>) -> Result<()> {
-    let living = sessions::table.filter(sessions::user_id.eq(user)).filter(sessions::ended_at.is_null());
-    match but {
+pub fn end_all(conn: &mut PgConnection, user: UserId, but: Option<SessionId>, now: DateTime<Utc>) -> Result<usize> {
+    let living = sessions::table
+        .filter(sessions::user_id.eq(user))
+        .filter(sessions::ended_at.is_null())
+        .filter(sessions::expires_at.gt(now));
+    Ok(match but {
         Some(but) => {
             diesel::update(living.filter(sessions::id.ne(but))).set(sessions::ended_at.eq(now)).execute(conn)?
         }
         None => diesel::update(living).set(sessions::ended_at.eq(now)).execute(conn)?,
-    };
-    Ok(())
+    })
 }
 
 /// A living session, as its user sees it.

@@ -1,5 +1,9 @@
 //! Users: registering them and finding them.
 
+pub mod picture;
+pub mod rights;
+pub mod search;
+
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
@@ -7,9 +11,9 @@ use diesel::prelude::*;
 
 use super::audit::{self, Act, Actor};
 use super::sessions;
-use crate::domain::{BASE32, ExternalId, Login, Role, SessionId, User, UserId};
+use crate::domain::{BASE32, ExternalId, Login, Role, SessionId, User, UserId, UserStatus};
 use crate::error::{Refusal, Result};
-use crate::schema::{api_keys, users};
+use crate::schema::users;
 
 /// Someone to be registered.
 #[derive(Debug, Clone)]
@@ -201,8 +205,8 @@ pub fn has_admin(conn: &mut PgConnection) -> Result<bool> {
     Ok(diesel::select(diesel::dsl::exists(users::table.filter(users::role.eq(Role::Admin)))).get_result(conn)?)
 }
 
-/// Registers an admin; where a user with this username exists, makes that one an admin with the new
-/// password, and ends its sessions and API keys, which may be somebody else's. For whoever has the
+/// Registers an admin; where a user with this username exists, makes that one an active admin with the
+/// new password, and ends its sessions and API keys, which may be somebody else's. For whoever has the
 /// command line, which is above the roles.
 ///
 /// # Errors
@@ -211,7 +215,11 @@ pub fn make_admin(conn: &mut PgConnection, new: &NewUser, now: DateTime<Utc>) ->
     let username = new.logins.first().map(Login::as_str).unwrap_or_default();
     conn.transaction(|conn| {
         let existing = diesel::update(users::table.filter(users::username.eq(username)))
-            .set((users::role.eq(Role::Admin), users::password_hash.eq(&new.password_hash)))
+            .set((
+                users::role.eq(Role::Admin),
+                users::status.eq(UserStatus::Active),
+                users::password_hash.eq(&new.password_hash),
+            ))
             .returning(User::as_returning())
             .get_result(conn)
             .optional()?;
@@ -220,7 +228,7 @@ pub fn make_admin(conn: &mut PgConnection, new: &NewUser, now: DateTime<Utc>) ->
             None => register(conn, new)?,
         };
         sessions::end_all(conn, user.id, None, now)?;
-        diesel::delete(api_keys::table.filter(api_keys::user_id.eq(user.id))).execute(conn)?;
+        rights::forget_api_keys(conn, user.id)?;
         let act = Act {
             action: "user.make_admin",
             target: format!("user:{}", user.external_id),

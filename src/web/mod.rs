@@ -163,6 +163,10 @@ routes! {
         DELETE "/admin/campaigns/{id}"      Admin  api::campaigns::delete;
         POST   "/admin/asset-types"         Admin  api::asset_types::create;
         PATCH  "/admin/asset-types/{code}"  Admin  api::asset_types::edit;
+        GET   "/admin/users"         Admin  api::users::list;
+        PATCH "/admin/users/{user}"  Admin  api::users::change;
+        GET   "/admin/claims"        Admin  api::claims::ownership;
+        GET   "/admin/audit-log"     Admin  api::audit_log::list;
         POST "/transactions"                User  api::movements::post;
         POST "/transactions/batch"          Admin api::batches::post, LARGEST_IMPORT;
         POST "/transactions/{id}/reverse"   Admin api::movements::reverse;
@@ -225,6 +229,12 @@ routes! {
         GET  "/admin/ledger"        Admin  pages::admin::ledger::show;
         POST "/admin/ledger/check"  Admin  pages::admin::ledger::check;
         GET  "/admin/jobs"          Admin  pages::admin::jobs::show;
+        GET  "/admin/claims"                Admin  pages::admin::claims::list;
+        GET  "/admin/users"                 Admin  pages::admin::users::list;
+        GET  "/admin/users/{user}"          Admin  pages::admin::user::show;
+        GET  "/admin/users/{user}/{deed}"   Admin  pages::admin::user_deeds::review;
+        POST "/admin/users/{user}/{deed}"   Admin  pages::admin::user_deeds::act;
+        GET  "/admin/audit-log"             Admin  pages::admin::audit_log::list;
     }
 }
 

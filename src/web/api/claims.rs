@@ -9,15 +9,16 @@ use utoipa::ToSchema;
 use super::amount::Decimal;
 use super::assets::AssetBody;
 use super::keyed::{Keyed, REPLAYED};
-use super::{ListBody, PageQuery};
+use super::{ListBody, PageQuery, range};
 use crate::domain::posting::{Action, Command};
-use crate::domain::{AssetId, AssetTypeCode, Balance, CampaignId, Transaction, TransactionId, VoucherCode};
+use crate::domain::{AssetId, AssetKind, AssetTypeCode, Balance, CampaignId, Transaction, TransactionId, VoucherCode};
 use crate::ephemeral::Throttles;
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::ledger::{Ledger, Outcome};
 use crate::repo::assets::{self, AssetView, Viewer};
-use crate::repo::{Db, PageRequest};
-use crate::web::auth::CurrentUser;
+use crate::repo::claims::{self, ClaimFilter, ClaimRow};
+use crate::repo::{Db, PageRequest, users};
+use crate::web::auth::{Admin, CurrentUser};
 use crate::web::extract::{Now, PathOf, QueryOf};
 
 /// A claim as its owner sees it.
@@ -187,6 +188,95 @@ pub async fn list(current: CurrentUser, query: QueryOf<PageQuery>, now: Now, db:
     let page = db.run(move |conn| assets::claimed_by(conn, user, &request, now.0)).await?;
     let data = page.items.into_iter().map(|view| listed(view, Viewer::User(user))).collect::<Result<_>>()?;
     Ok(HttpResponse::Ok().json(ListBody { data, next_cursor: page.next_cursor }))
+}
+
+/// A claim as admins see it.
+#[derive(Debug, Serialize, ToSchema)]
+struct OwnedBody {
+    asset: OwnedAssetBody,
+    /// The owner.
+    #[schema(examples("user_alice"))]
+    user: String,
+    #[schema(value_type = Decimal)]
+    amount: String,
+    asset_type: AssetTypeCode,
+    claimed_at: DateTime<Utc>,
+    transaction_id: TransactionId,
+}
+
+/// What was claimed.
+#[derive(Debug, Serialize, ToSchema)]
+struct OwnedAssetBody {
+    id: AssetId,
+    /// The voucher code.
+    #[schema(examples("7KQ2MX9D4TRWA"))]
+    code: String,
+    #[schema(examples("Festive Cashback"))]
+    title: String,
+    kind: AssetKind,
+}
+
+impl From<ClaimRow> for OwnedBody {
+    fn from(row: ClaimRow) -> Self {
+        Self {
+            asset: OwnedAssetBody { id: row.asset, code: row.code, title: row.title, kind: row.kind },
+            user: row.user,
+            amount: row.amount.at_scale(row.scale.0),
+            asset_type: row.asset_type,
+            claimed_at: row.claimed_at,
+            transaction_id: row.transaction,
+        }
+    }
+}
+
+/// What the list of all claims can be narrowed to.
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct OwnershipQuery {
+    /// Those of this user; `me` is the caller.
+    user: Option<String>,
+    /// The first instant, or the first day in UTC.
+    #[param(example = "2024-01-01")]
+    from: Option<String>,
+    /// The last instant, or the last day in UTC.
+    #[param(example = "2024-01-31T23:59:59Z")]
+    to: Option<String>,
+    /// Only those of assets that are given for this reason.
+    kind: Option<AssetKind>,
+    /// How many rows.
+    #[param(minimum = 1, maximum = 200, default = 50)]
+    limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Lists who owns what
+///
+/// All claims with their assets and owners, newest first.
+///
+/// # Errors
+/// `user_not_found`; `invalid` where an end of the range is no time, or it ends before it starts.
+#[utoipa::path(
+    get,
+    path = "/api/v1/admin/claims",
+    params(OwnershipQuery),
+    responses((status = 200, description = "A page of claims.", body = ListBody<OwnedBody>))
+)]
+pub async fn ownership(admin: Admin, query: QueryOf<OwnershipQuery>, db: Data<Db>) -> Result<HttpResponse> {
+    let query = query.0;
+    let request = PageRequest::new(query.limit, query.cursor.as_deref())?;
+    let period = range::period(("from", query.from.as_deref()), ("to", query.to.as_deref()))?;
+    let mut filter = ClaimFilter { kind: query.kind, period, ..ClaimFilter::default() };
+    let page = db
+        .run(move |conn| {
+            if let Some(user) = query.user {
+                filter.user = Some(users::meant_by(conn, admin.0.user, &user)?.external_id);
+            }
+            claims::page(conn, &filter, claims::NEWEST_FIRST, &request)
+        })
+        .await?;
+    Ok(HttpResponse::Ok().json(ListBody::of(page, OwnedBody::from)))
 }
 
 fn listed(view: AssetView, viewer: Viewer) -> Result<ClaimBody> {

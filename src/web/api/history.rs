@@ -169,7 +169,7 @@ pub async fn show(
     let viewer = viewer(&current);
     let request = PageRequest::new(query.limit, query.cursor.as_deref())?;
     let filter = HistoryFilter {
-        period: range::period(query.start_date.as_deref(), query.end_date.as_deref())?,
+        period: range::dates(query.start_date.as_deref(), query.end_date.as_deref())?,
         transaction_type: query.transaction_type,
         order: match query.order {
             OrderInput::Desc => Order::NewestFirst,

@@ -5,12 +5,15 @@ use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, SubsecRound, TimeDe
 use crate::domain::Period;
 use crate::error::{Error, FieldError, Result};
 
-/// The period from `start_date` to `end_date`, both inclusive, each an RFC 3339 instant with any
-/// offset or a date, which is the whole day in UTC.
+/// The period from a start to an end, both inclusive, each an RFC 3339 instant with any offset or a
+/// date, which is the whole day in UTC. The ends come with the names of their fields.
 ///
 /// # Errors
 /// [`Error::Invalid`] where one of them cannot be read or the end is before the start.
-pub fn period(start_date: Option<&str>, end_date: Option<&str>) -> Result<Period> {
+pub fn period(
+    (start_name, start): (&'static str, Option<&str>),
+    (end_name, end): (&'static str, Option<&str>),
+) -> Result<Period> {
     let mut wrong = Vec::new();
     let mut read = |field: &'static str, text: Option<&str>| {
         let bound = text.map(Bound::parse);
@@ -20,11 +23,11 @@ pub fn period(start_date: Option<&str>, end_date: Option<&str>) -> Result<Period
         }
         bound.flatten()
     };
-    let (start, end) = (read("start_date", start_date), read("end_date", end_date));
+    let (start, end) = (read(start_name, start), read(end_name, end));
     if let (Some(start), Some(end)) = (&start, &end)
         && start.first > end.last
     {
-        wrong.push(FieldError::new("end_date", "The end is before the start."));
+        wrong.push(FieldError::new(end_name, "The end is before the start."));
     }
     if !wrong.is_empty() {
         return Err(Error::Invalid(wrong));
@@ -37,6 +40,14 @@ pub fn period(start_date: Option<&str>, end_date: Option<&str>) -> Result<Period
         _ => next(bound.first),
     });
     Ok(Period { from, before: end.map(|bound| next(bound.last)) })
+}
+
+/// The period between the fields `start_date` and `end_date`.
+///
+/// # Errors
+/// As [`period`].
+pub fn dates(start_date: Option<&str>, end_date: Option<&str>) -> Result<Period> {
+    period(("start_date", start_date), ("end_date", end_date))
 }
 
 /// What one end of a range names.
@@ -79,12 +90,12 @@ mod tests {
     use super::*;
 
     fn read(start: &str, end: &str) -> (String, String) {
-        let Period { from, before } = period(Some(start), Some(end)).unwrap();
+        let Period { from, before } = dates(Some(start), Some(end)).unwrap();
         (format!("{:?}", from.unwrap()), format!("{:?}", before.unwrap()))
     }
 
     fn refused(start: Option<&str>, end: Option<&str>) -> Vec<String> {
-        let Err(Error::Invalid(errors)) = period(start, end) else { panic!("{start:?} {end:?} is taken") };
+        let Err(Error::Invalid(errors)) = dates(start, end) else { panic!("{start:?} {end:?} is taken") };
         errors.into_iter().map(|error| error.field.into_owned()).collect()
     }
 
@@ -104,7 +115,7 @@ mod tests {
         ] {
             assert_eq!(read(start, end), (from.to_owned(), before.to_owned()), "{start} to {end}");
         }
-        assert_eq!(period(None, None).unwrap(), Period::default());
+        assert_eq!(dates(None, None).unwrap(), Period::default());
     }
 
     #[test]

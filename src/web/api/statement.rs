@@ -120,7 +120,7 @@ pub async fn show(
 ) -> Result<HttpResponse> {
     let query = query.0;
     let viewer = viewer(&current);
-    let period = range::period(query.start_date.as_deref(), query.end_date.as_deref())?;
+    let period = range::dates(query.start_date.as_deref(), query.end_date.as_deref())?;
     let wallet = db.run(move |conn| wallets::one(conn, viewer, id.0)).await?;
     let file = format!("{}-wallet-{}", wallet.asset_type.code, wallet.id);
     let filter = HistoryFilter { period, transaction_type: None, order: Order::OldestFirst };

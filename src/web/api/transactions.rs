@@ -180,7 +180,7 @@ pub async fn list(current: CurrentUser, query: QueryOf<TransactionsQuery>, db: D
         user: None,
         transaction_type: query.transaction_type,
         asset_type: query.asset_type.as_deref().map(AssetTypeCode::parse).transpose()?,
-        period: range::period(query.start_date.as_deref(), query.end_date.as_deref())?,
+        period: range::dates(query.start_date.as_deref(), query.end_date.as_deref())?,
     };
     let page = db
         .run(move |conn| {

@@ -32,7 +32,7 @@ const SESSION: &str = "session";
 /// A signed-in user; without one the API answers 401 and a page leads to the sign-in.
 #[derive(Debug, Clone)]
 pub struct CurrentUser {
-    /// The user, as the database has it now.
+    /// The user, as the database has it now; but an admin who is frozen has the role of a user here.
     pub user: User,
     /// How the user has proved to be this one.
     pub proof: Proof,
@@ -58,7 +58,7 @@ pub struct SignedIn(pub CurrentUser);
 #[derive(Debug, Clone, Copy)]
 pub struct InSession(pub SessionId);
 
-/// A signed-in admin; others are told 403.
+/// A signed-in admin; others, and admins who are frozen, are told 403.
 #[derive(Debug, Clone)]
 pub struct Admin(pub CurrentUser);
 
@@ -178,10 +178,14 @@ pub fn known_visitor(req: &HttpRequest) -> Option<CurrentUser> {
 }
 
 async fn look_up(req: &HttpRequest) -> Result<Option<CurrentUser>> {
-    match Door::of(req.path()) {
-        Door::Api => authorization::visitor(req).await,
-        Door::Pages => by_cookie(req).await,
+    let mut visitor = match Door::of(req.path()) {
+        Door::Api => authorization::visitor(req).await?,
+        Door::Pages => by_cookie(req).await?,
+    };
+    if let Some(current) = &mut visitor {
+        current.user.role = current.user.acting_role();
     }
+    Ok(visitor)
 }
 
 async fn by_cookie(req: &HttpRequest) -> Result<Option<CurrentUser>> {

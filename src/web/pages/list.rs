@@ -4,9 +4,10 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use crate::domain::{AssetType, AssetTypeCode, Period};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::repo::{PageRequest, Sort};
 use crate::web::api::range;
+use crate::web::view::Field;
 
 /// The rows of a page.
 const ROWS: i64 = 24;
@@ -181,6 +182,49 @@ impl Address {
     }
 }
 
+/// Two days that a list is narrowed by, both inclusive.
+pub struct Days {
+    /// The first, as it was filled in.
+    pub from: Field,
+    /// The last, as it was filled in.
+    pub to: Field,
+    /// From the one to the other; all times where they cannot be read.
+    pub period: Period,
+}
+
+impl Days {
+    /// Reads the fields `from` and `to`.
+    ///
+    /// # Errors
+    /// None of what was filled in: that is noted at the fields.
+    pub fn read(from: &str, to: &str) -> Result<Self> {
+        let given = |text| Some(text).filter(|text: &&str| !text.is_empty());
+        let (period, errors) = match range::period(("from", given(from)), ("to", given(to))) {
+            Ok(period) => (period, Vec::new()),
+            Err(Error::Invalid(errors)) => (Period::default(), errors),
+            Err(error) => return Err(error),
+        };
+        Ok(Self { from: Field::new("from", from, &errors), to: Field::new("to", to, &errors), period })
+    }
+
+    /// Whether something is wrong with them.
+    pub fn are_wrong(&self) -> bool {
+        self.from.error.is_some() || self.to.error.is_some()
+    }
+
+    /// A list's address, narrowed to them.
+    #[must_use]
+    pub fn narrow(&self, address: Address) -> Address {
+        let given = |field: &Field| Some(field.value.clone()).filter(|text| !text.is_empty() && !self.are_wrong());
+        let label = |word: &str, field: &Field| format!("{word} {}", field.value);
+        address.with("from", given(&self.from), label("From", &self.from)).with(
+            "to",
+            given(&self.to),
+            label("Until", &self.to),
+        )
+    }
+}
+
 /// The page at a cursor, or the first one.
 ///
 /// # Errors
@@ -203,13 +247,6 @@ pub fn chosen<T: FromStr>(word: &str) -> Option<T> {
 /// The asset type that a filter chooses; an empty or impossible code narrows nothing.
 pub fn chosen_asset_type(code: &str) -> Option<AssetTypeCode> {
     AssetTypeCode::parse(code.trim()).ok()
-}
-
-/// The days from one to another that a filter chooses, both inclusive and in UTC; days that are none
-/// narrow nothing.
-pub fn chosen_period(from: &str, to: &str) -> Period {
-    let given = |text: &'_ str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-    range::period(given(from).as_deref(), given(to).as_deref()).unwrap_or_default()
 }
 
 /// The options of a select: first the one for nothing chosen.

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::domain::{AssetKind, AssetStatus, AssetType, AssetTypeCode};
+use crate::domain::{AssetKind, AssetStatus, AssetType, AssetTypeCode, Role, UserStatus};
 use crate::repo::assets::AssetView;
 use crate::web::view::{Moment, grouped};
 
@@ -107,6 +107,30 @@ pub fn status_tone(status: AssetStatus) -> &'static str {
         AssetStatus::Available => "accent",
         AssetStatus::Claimed => "good",
         AssetStatus::Expired => "neutral",
+    }
+}
+
+/// What a user may do, in a word.
+pub fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::User => "User",
+        Role::Admin => "Admin",
+    }
+}
+
+/// Whether a user may move value, in a word.
+pub fn user_status_word(status: UserStatus) -> &'static str {
+    match status {
+        UserStatus::Active => "Active",
+        UserStatus::Frozen => "Frozen",
+    }
+}
+
+/// The tone of that word.
+pub fn user_status_tone(status: UserStatus) -> &'static str {
+    match status {
+        UserStatus::Active => "good",
+        UserStatus::Frozen => "warn",
     }
 }
 

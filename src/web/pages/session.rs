@@ -81,7 +81,7 @@ pub struct ThemeForm {
 
 /// Where a user begins.
 pub fn home_of(user: &User) -> &'static str {
-    match user.role {
+    match user.acting_role() {
         Role::Admin => "/admin",
         Role::User => "/wallet",
     }

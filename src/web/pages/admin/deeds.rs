@@ -6,6 +6,28 @@ use crate::repo::audit;
 use crate::web::pages::parts::counted;
 use crate::web::view::Moment;
 
+/// Every action of the log, and what it is called in a list.
+pub const ACTIONS: [(&str, &str); 18] = [
+    ("asset.create", "Create a credit"),
+    ("asset.edit", "Edit a credit"),
+    ("asset.expire", "Expire a credit"),
+    ("asset.delete", "Delete a credit"),
+    ("asset.recreate", "Recreate a credit"),
+    ("campaign.create", "Create a campaign"),
+    ("campaign.edit", "Edit a campaign"),
+    ("campaign.delete", "Delete a campaign"),
+    ("asset_type.create", "Create an asset type"),
+    ("asset_type.edit", "Edit an asset type"),
+    ("user.freeze", "Freeze a user"),
+    ("user.unfreeze", "Unfreeze a user"),
+    ("user.make_admin", "Make a user an admin"),
+    ("user.make_user", "Make an admin a user"),
+    ("user.sign_out", "Sign a user out everywhere"),
+    ("transaction.adjust", "Adjust a balance"),
+    ("transaction.reverse", "Reverse a transaction"),
+    ("transaction.top_up", "Top up a wallet"),
+];
+
 /// One thing that was done, or that happened by itself.
 pub struct Deed {
     /// In words.
@@ -75,6 +97,10 @@ fn looks(action: &str) -> (&'static str, &'static str) {
         "delete" => ("trash-2", "bad"),
         "freeze" => ("snowflake", "warn"),
         "reverse" => ("undo-2", "warn"),
+        "unfreeze" => ("play", "good"),
+        "make_admin" => ("shield-check", "accent"),
+        "make_user" => ("user", "neutral"),
+        "sign_out" => ("log-out", "warn"),
         _ => ("history", "neutral"),
     }
 }
@@ -95,6 +121,7 @@ pub fn sentence(action: &str, target: &str, title: Option<(&str, bool)>, lines: 
         "unfreeze" => return format!("Unfroze {name}"),
         "make_admin" => return format!("Made {name} an admin"),
         "make_user" => return format!("Made {name} a user"),
+        "sign_out" => return format!("Signed {name} out everywhere"),
         // A word that this page does not know yet is still better than silence.
         _ => return format!("{} ({target})", action.replace(['.', '_'], " ")),
     };
@@ -156,6 +183,7 @@ mod tests {
             ("asset.expire", "asset:7", Some(("Gift", false)), 2, "Expired 2 credits, “Gift” among them"),
             ("asset_type.edit", "asset_type:GOLD", None, 1, "Edited asset type GOLD"),
             ("user.freeze", "user:bela", None, 1, "Froze bela"),
+            ("user.sign_out", "user:bela", None, 1, "Signed bela out everywhere"),
             ("user.dance", "user:bela", None, 1, "user dance (user:bela)"),
         ] {
             assert_eq!(sentence(action, target, title, lines), words);

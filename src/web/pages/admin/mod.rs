@@ -1,8 +1,13 @@
 //! The pages of admins.
 
 pub mod assets;
+pub mod audit_log;
+pub mod claims;
 mod deeds;
 pub mod jobs;
 pub mod ledger;
 pub mod overview;
 mod review;
+pub mod user;
+pub mod user_deeds;
+pub mod users;

@@ -1,6 +1,7 @@
 //! Every credit that was ever released.
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use askama::Template;
 use serde::Deserialize;
@@ -12,7 +13,7 @@ use crate::repo::{Db, Sort, asset_types};
 use crate::web::auth::Admin;
 use crate::web::extract::{Now, QueryOf};
 use crate::web::files;
-use crate::web::pages::list::{self, Address, Chip, Choice, Column, Header, Pager};
+use crate::web::pages::list::{self, Address, Chip, Choice, Column, Days, Header, Pager};
 use crate::web::pages::parts::{counted, kind_word, name_of, status_tone, status_word};
 use crate::web::view::{self, Chrome, Moment, grouped};
 
@@ -31,6 +32,7 @@ const COLUMNS: [Column<AssetColumn>; 6] = [
 struct AssetsPage {
     chrome: Chrome,
     filter: AssetsFilter,
+    days: Days,
     headers: Vec<Header>,
     assets: Vec<AssetRow>,
     pager: Pager,
@@ -46,8 +48,6 @@ struct AssetsFilter {
     asset_types: Vec<Choice>,
     owner: String,
     campaign_id: String,
-    from: String,
-    to: String,
     sort: String,
     chips: Vec<Chip>,
 }
@@ -109,47 +109,49 @@ impl AssetsQuery {
         serde_urlencoded::from_str(query).unwrap_or_default()
     }
 
-    /// What the list shows.
-    pub fn filter(&self) -> AssetFilter {
-        AssetFilter {
+    /// What the list shows, as far as its days can be read.
+    ///
+    /// # Errors
+    /// None of what was filled in.
+    pub fn filter(&self) -> Result<AssetFilter> {
+        let Days { period, .. } = self.days()?;
+        Ok(AssetFilter {
             status: list::chosen(&self.status),
             kind: list::chosen(&self.kind),
             asset_type: list::chosen_asset_type(&self.asset_type),
             campaign_id: list::chosen::<CampaignId>(self.campaign_id.trim()),
             owner: list::search(&self.owner),
-            period: list::chosen_period(&self.from, &self.to),
+            period,
             text: list::search(&self.q),
-        }
+        })
+    }
+
+    fn days(&self) -> Result<Days> {
+        Days::read(&self.from, &self.to)
     }
 
     fn sort(&self) -> Sort<AssetColumn> {
         list::chosen(&self.sort).unwrap_or(assets::USUAL)
     }
 
-    fn address(&self, filter: &AssetFilter, asset_types: &[AssetType]) -> Address {
+    fn address(&self, filter: &AssetFilter, days: &Days, asset_types: &[AssetType]) -> Address {
         let quoted = filter.text.as_ref().map(|text| format!("“{text}”")).unwrap_or_default();
         let unit = filter.asset_type.as_ref().map(|code| name_of(code, asset_types)).unwrap_or_default();
         let owner = filter.owner.as_ref().map(|owner| format!("Owned by {owner}")).unwrap_or_default();
         let campaign = filter.campaign_id.map(|id| format!("Campaign {id}")).unwrap_or_default();
-        let day = |text: &str, chosen: bool| chosen.then(|| text.trim().to_owned());
-        let (from, to) = (day(&self.from, filter.period.from.is_some()), day(&self.to, filter.period.before.is_some()));
-        let since = from.as_ref().map(|day| format!("Created from {day}")).unwrap_or_default();
-        let until = to.as_ref().map(|day| format!("Created until {day}")).unwrap_or_default();
-        Address::new("/admin/assets")
+        let address = Address::new("/admin/assets")
             .with("q", filter.text.as_ref(), quoted)
             .with("status", filter.status, filter.status.map(status_word).unwrap_or_default())
             .with("kind", filter.kind, filter.kind.map(kind_word).unwrap_or_default())
             .with("asset_type", filter.asset_type.as_ref(), unit)
             .with("campaign_id", filter.campaign_id, campaign)
-            .with("owner", filter.owner.as_ref(), owner)
-            .with("from", from, since)
-            .with("to", to, until)
-            .sorted(&self.sort(), &assets::USUAL)
+            .with("owner", filter.owner.as_ref(), owner);
+        days.narrow(address).sorted(&self.sort(), &assets::USUAL)
     }
 }
 
 impl AssetsFilter {
-    fn new(query: &AssetsQuery, filter: AssetFilter, asset_types: &[AssetType], address: &Address) -> Self {
+    fn new(filter: AssetFilter, asset_types: &[AssetType], address: &Address) -> Self {
         let status = filter.status.map(AssetStatus::as_str).unwrap_or_default();
         let kind = filter.kind.map(AssetKind::as_str).unwrap_or_default();
         let code = filter.asset_type.map(|code| code.to_string()).unwrap_or_default();
@@ -162,8 +164,6 @@ impl AssetsFilter {
             asset_types: list::asset_type_choices("All asset types", asset_types, &code),
             owner: filter.owner.unwrap_or_default(),
             campaign_id: filter.campaign_id.map(|id| id.to_string()).unwrap_or_default(),
-            from: query.from.clone(),
-            to: query.to.clone(),
             sort: address.sort(),
             chips: address.chips(),
         }
@@ -182,7 +182,7 @@ pub async fn show(
     db: Data<Db>,
 ) -> Result<HttpResponse> {
     let query = query.0;
-    let (filter, sort) = (query.filter(), query.sort());
+    let (filter, days, sort) = (query.filter()?, query.days()?, query.sort());
     if query.format == "csv" {
         return files::assets(db, filter, sort, now).await;
     }
@@ -193,16 +193,19 @@ pub async fn show(
             Ok((filter, page, asset_types::all(conn)?))
         })
         .await?;
-    let address = query.address(&filter, &asset_types);
-    view::page(&AssetsPage {
+    let address = query.address(&filter, &days, &asset_types);
+    let status = if days.are_wrong() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let page = AssetsPage {
         chrome,
         headers: address.headers(sort, assets::USUAL, &COLUMNS),
         pager: address.pager(&query.cursor, page.next_cursor.as_deref()),
         file_href: address.file_href(),
         here: address.href(),
-        filter: AssetsFilter::new(&query, filter, &asset_types, &address),
+        filter: AssetsFilter::new(filter, &asset_types, &address),
         assets: page.items.into_iter().map(AssetRow::from).collect(),
-    })
+        days,
+    };
+    view::page_with(status, &page)
 }
 
 /// The words for what a list's credits are, in flashes and reviews.

@@ -168,7 +168,7 @@ pub async fn bulk(
         Flash::warn("Nothing is selected. Tick the credits that you mean, or all that match.").leave(&cookie)?;
         return Ok(view::see_other(&list));
     }
-    let chosen = if all { Chosen::Matching(AssetsQuery::of(&list).filter()) } else { Chosen::Ids(ids) };
+    let chosen = if all { Chosen::Matching(AssetsQuery::of(&list).filter()?) } else { Chosen::Ids(ids) };
     let (fate, mut errors) = match sent.fate(action) {
         Ok(fate) => (fate, Vec::new()),
         Err(errors) => (Fate::Recreate(Recreation::default()), errors),
