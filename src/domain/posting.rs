@@ -33,6 +33,17 @@ pub struct Command {
     pub metadata: Option<serde_json::Value>,
     /// Why an admin does this.
     pub reason: Option<String>,
+    /// By which request it came, for the audit log.
+    pub origin: Origin,
+}
+
+/// By which request a command came.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// As its log lines name it.
+    pub request_id: String,
+    /// Where it came from.
+    pub ip_address: String,
 }
 
 impl Command {
@@ -46,6 +57,7 @@ impl Command {
             description: String::new(),
             metadata: None,
             reason: None,
+            origin: Origin::default(),
         }
     }
 }

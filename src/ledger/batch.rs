@@ -19,10 +19,11 @@ use diesel::result::Error as DieselError;
 use self::lock::{Locks, open_book};
 use self::write::{WalletIds, write};
 use super::{Outcome, Outcomes};
-use crate::domain::posting::{Action, Answer, Book, Command, Decision, EntryLine, Posting, decide};
-use crate::domain::{Balance, Entry, Lane, Transaction, TransactionId};
+use crate::domain::posting::{Action, Answer, Book, Command, Decision, EntryLine, Origin, Posting, decide};
+use crate::domain::{Balance, Entry, Lane, Owner, Transaction, TransactionId, TransactionType};
 use crate::error::{Error, Refusal};
 use crate::repo;
+use crate::repo::audit::{Act, Actor};
 
 /// Why a batch was not posted. Nothing of it is in the ledger, except perhaps after `InDoubt`.
 #[derive(Debug)]
@@ -133,6 +134,7 @@ fn decide_and_write(
     let mut wallets = WalletIds::of(&book);
     wallets.open_missing(conn, lane, &posted)?;
     let has_written = write(conn, now, &book, &wallets, &posted)?;
+    record_deeds(conn, now, &posted)?;
 
     let earlier: Vec<TransactionId> = decided
         .iter()
@@ -177,6 +179,44 @@ fn judge(book: &mut Book, group: &Group<'_>) -> Result<Verdict, Failure> {
         }
         _ => Ok(Verdict::Each(decisions)),
     }
+}
+
+/// Writes what admins do at their discretion, which is what they give a reason for, into the audit
+/// log, too. Most batches hold nothing of the kind, and need no statement for it.
+fn record_deeds(conn: &mut PgConnection, now: DateTime<Utc>, posted: &[(&Command, &Posting)]) -> Result<(), Failure> {
+    let deeds: Vec<(Actor, Act<'_>)> = posted
+        .iter()
+        .filter_map(|(command, posting)| {
+            let reason = command.reason.as_deref()?;
+            let Origin { request_id, ip_address } = command.origin.clone();
+            let actor = Actor { user: Some(command.requested_by), request_id, ip_address };
+            let (verb, line) = match (posting.transaction_type, posting.debit.wallet.owner) {
+                (TransactionType::Reversal, Owner::Treasury) => ("transaction.reverse", &posting.credit),
+                (TransactionType::Reversal, Owner::User(_)) => ("transaction.reverse", &posting.debit),
+                (_, Owner::Treasury) => ("transaction.adjust", &posting.credit),
+                (_, Owner::User(_)) => ("transaction.adjust", &posting.debit),
+            };
+            let scale = posting.scale.0;
+            let act = Act {
+                action: verb,
+                target: format!("transaction:{}", posting.transaction),
+                reason,
+                before: Some(serde_json::json!({ "balance": line.balance_before.at_scale(scale) })),
+                after: Some(serde_json::json!({
+                    "asset_type": posting.asset_type,
+                    "amount": posting.amount.at_scale(scale),
+                    "balance": line.balance_after.at_scale(scale),
+                    "reverses": posting.reverses,
+                })),
+            };
+            Some((actor, act))
+        })
+        .collect();
+    if !deeds.is_empty() {
+        let lines: Vec<_> = deeds.iter().map(|(actor, act)| (actor, act)).collect();
+        repo::audit::record_each(conn, now, &lines)?;
+    }
+    Ok(())
 }
 
 fn outcome(

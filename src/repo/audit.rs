@@ -40,24 +40,35 @@ pub(crate) struct Act<'a> {
 
 /// Writes lines, in the database transaction of what they tell about.
 pub(crate) fn record(conn: &mut PgConnection, actor: &Actor, now: DateTime<Utc>, acts: &[Act<'_>]) -> QueryResult<()> {
+    let lines: Vec<(&Actor, &Act<'_>)> = acts.iter().map(|act| (actor, act)).collect();
+    record_each(conn, now, &lines)
+}
+
+/// As [`record`], with an actor for each line.
+pub(crate) fn record_each(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    lines: &[(&Actor, &Act<'_>)],
+) -> QueryResult<()> {
     macro_rules! column {
-        ($act:ident => $value:expr) => {
-            acts.iter().map(|$act| $value).collect::<Vec<_>>()
+        ($line:pat => $value:expr) => {
+            lines.iter().map(|$line| $value).collect::<Vec<_>>()
         };
     }
     statement::<()>(
-        "insert into audit_log (actor_id, request_id, ip_address, created_at, action, target, reason, before, after)
-         select $, $, $, $, act.* from unnest($::text[], $::text[], $::text[], $::jsonb[], $::jsonb[]) act",
+        "insert into audit_log (created_at, actor_id, request_id, ip_address, action, target, reason, before, after)
+         select $, line.* from unnest($::bigint[], $::text[], $::text[], $::text[], $::text[], $::text[], $::jsonb[],
+                                      $::jsonb[]) line",
     )
-    .bind::<Nullable<BigInt>, _>(actor.user)
-    .bind::<Text, _>(&actor.request_id)
-    .bind::<Text, _>(&actor.ip_address)
     .bind::<Timestamptz, _>(now)
-    .bind::<Array<Text>, _>(column!(act => act.action))
-    .bind::<Array<Text>, _>(column!(act => &act.target))
-    .bind::<Array<Text>, _>(column!(act => act.reason))
-    .bind::<Array<Nullable<Jsonb>>, _>(column!(act => act.before.as_ref()))
-    .bind::<Array<Nullable<Jsonb>>, _>(column!(act => act.after.as_ref()))
+    .bind::<Array<Nullable<BigInt>>, _>(column!((actor, _) => actor.user))
+    .bind::<Array<Text>, _>(column!((actor, _) => &actor.request_id))
+    .bind::<Array<Text>, _>(column!((actor, _) => &actor.ip_address))
+    .bind::<Array<Text>, _>(column!((_, act) => act.action))
+    .bind::<Array<Text>, _>(column!((_, act) => &act.target))
+    .bind::<Array<Text>, _>(column!((_, act) => act.reason))
+    .bind::<Array<Nullable<Jsonb>>, _>(column!((_, act) => act.before.as_ref()))
+    .bind::<Array<Nullable<Jsonb>>, _>(column!((_, act) => act.after.as_ref()))
     .execute(conn)?;
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, FieldError, Refusal, Result};
 use crate::ledger::{LARGEST_GROUP, Ledger, Outcome, Outcomes};
 use crate::repo::Db;
 use crate::repo::assets::Viewer;
-use crate::web::auth::Admin;
+use crate::web::auth::{Admin, By};
 use crate::web::json::Fields;
 use crate::web::problem::{Problem, kind};
 
@@ -75,6 +75,7 @@ pub struct ItemBody {
 )]
 pub async fn post(
     admin: Admin,
+    by: By,
     request: Keyed<BatchRequest>,
     db: Data<Db>,
     ledger: Data<Ledger>,
@@ -86,7 +87,7 @@ pub async fn post(
         .map(|(item, raw)| read(raw, request.idempotency.as_ref(), item, &caller))
         .collect();
     let people = People::find(&db, &caller, drafts.iter().flatten().flat_map(|(draft, _)| draft.names())).await?;
-    let commands = drafts.into_iter().map(|draft| draft.and_then(|(draft, key)| draft.command(&people, key)));
+    let commands = drafts.into_iter().map(|draft| draft.and_then(|(draft, key)| draft.command(&people, &by, key)));
     let outcomes = submit(&ledger, commands.collect(), atomic, request.idempotency.is_some()).await?;
 
     let replayed = outcomes.iter().all(|outcome| outcome.as_ref().is_ok_and(Outcome::is_replayed));

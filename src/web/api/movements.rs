@@ -22,7 +22,7 @@ use crate::ledger::{self, Ledger, Outcome};
 use crate::repo::assets::Viewer;
 use crate::repo::transactions::{self, TransactionView};
 use crate::repo::{Db, users};
-use crate::web::auth::{Admin, CurrentUser};
+use crate::web::auth::{Admin, By, CurrentUser};
 use crate::web::extract::{Now, PathOf, QueryOf};
 use crate::web::json::kept;
 
@@ -130,6 +130,7 @@ pub struct DryRunBody {
 )]
 pub async fn post(
     current: CurrentUser,
+    by: By,
     query: QueryOf<DryRunQuery>,
     request: Keyed<MovementRequest>,
     now: Now,
@@ -139,7 +140,7 @@ pub async fn post(
     let viewer = viewer(&current);
     let draft = Draft::parse(request.body, &current.user)?;
     let people = People::find(&db, &current.user, draft.names()).await?;
-    let command = draft.command(&people, request.idempotency)?;
+    let command = draft.command(&people, &by, request.idempotency)?;
     if query.0.dry_run == Some(true) {
         let lane = ledger.lane_of(command.requested_by);
         let preview = db.run(move |conn| ledger::preview(conn, lane, now.0, &command)).await?;
@@ -168,6 +169,7 @@ pub async fn post(
 )]
 pub async fn reverse(
     admin: Admin,
+    by: By,
     id: PathOf<TransactionId>,
     request: Keyed<ReversalRequest>,
     db: Data<Db>,
@@ -177,14 +179,20 @@ pub async fn reverse(
     let reason = Reason::parse(&request.body.reason).map_err(|error| Error::Invalid(vec![error]))?;
     let original = db.run(move |conn| transactions::one(conn, Viewer::Admin, id.0)).await?;
     let names = names_in(&original);
-    let command = Command {
-        idempotency: request.idempotency,
-        description: format!("Reversal: {}", original.transaction.description).trim_end_matches(": ").to_owned(),
-        reason: Some(reason.into_string()),
-        ..Command::new(caller.id, Action::Reversal { reverses: id.0 })
-    };
+    let idempotency = request.idempotency;
+    let command = Command { idempotency, ..reversal(caller.id, &by, &original.transaction, reason) };
     let outcome = ledger.submit(command).await?;
     Ok(created(&outcome).json(posted(outcome, &names, Viewer::Admin)?))
+}
+
+/// The command that takes a transaction back.
+pub(in crate::web) fn reversal(caller: UserId, by: &By, original: &Transaction, reason: Reason) -> Command {
+    Command {
+        description: format!("Reversal: {}", original.description).trim_end_matches(": ").to_owned(),
+        reason: Some(reason.into_string()),
+        origin: by.origin(),
+        ..Command::new(caller, Action::Reversal { reverses: original.id })
+    }
 }
 
 /// 201, first answer or not.
@@ -218,10 +226,10 @@ fn names_in(view: &TransactionView) -> HashMap<UserId, String> {
 }
 
 /// The users that movements are about, by name and by row.
-pub(super) struct People {
+pub(in crate::web) struct People {
     caller: UserId,
     ids: HashMap<String, UserId>,
-    pub(super) names: HashMap<UserId, String>,
+    pub(in crate::web) names: HashMap<UserId, String>,
 }
 
 impl People {
@@ -229,7 +237,7 @@ impl People {
     ///
     /// # Errors
     /// The database's.
-    pub(super) async fn find(db: &Db, caller: &User, names: impl Iterator<Item = &str>) -> Result<Self> {
+    pub(in crate::web) async fn find(db: &Db, caller: &User, names: impl Iterator<Item = &str>) -> Result<Self> {
         let mut ids = HashMap::from([("me".to_owned(), caller.id), (caller.external_id.clone(), caller.id)]);
         let mut wanted: Vec<String> = names
             .filter(|name| !ids.contains_key(*name) && ExternalId::parse(name).is_ok())
@@ -250,7 +258,7 @@ impl People {
 }
 
 /// A movement that can be read and that the caller may ask for; its users are still names.
-pub(super) struct Draft {
+pub(in crate::web) struct Draft {
     user: String,
     receiver: Option<String>,
     asset_type: AssetTypeCode,
@@ -279,7 +287,7 @@ impl Draft {
     /// [`Error::Forbidden`] where the caller is not an admin and would create value, or names another
     /// user; [`Error::Invalid`] with every field that needs another value; `invalid_amount`;
     /// `asset_type_not_found`.
-    pub(super) fn parse(request: MovementRequest, caller: &User) -> Result<Self> {
+    pub(in crate::web) fn parse(request: MovementRequest, caller: &User) -> Result<Self> {
         let user = request.user.unwrap_or_else(|| "me".to_owned());
         let mut errors = Vec::new();
         let kind = kind(&request.transaction_type, request.direction.as_deref(), &mut errors);
@@ -329,7 +337,7 @@ impl Draft {
     }
 
     /// Whom it names.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(in crate::web) fn names(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.user.as_str()).chain(self.receiver.as_deref())
     }
 
@@ -337,7 +345,7 @@ impl Draft {
     ///
     /// # Errors
     /// [`Refusal::UserNotFound`].
-    pub(super) fn command(self, people: &People, idempotency: Option<Idempotency>) -> Result<Command> {
+    pub(in crate::web) fn command(self, people: &People, by: &By, idempotency: Option<Idempotency>) -> Result<Command> {
         let Self { asset_type, amount, floor, .. } = self;
         let movement = Movement { user: people.id(&self.user)?, asset_type, amount };
         let action = match self.kind {
@@ -355,6 +363,7 @@ impl Draft {
             description: self.description,
             metadata: self.metadata,
             reason: self.reason,
+            origin: by.origin(),
             ..Command::new(people.caller, action)
         })
     }

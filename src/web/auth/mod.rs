@@ -21,6 +21,7 @@ pub use keys::Keys;
 
 use super::extract::{self, Client, Door};
 use super::middleware::RequestId;
+use crate::domain::posting::Origin;
 use crate::domain::{Role, SessionId, SessionKind, User};
 use crate::error::{Error, Result};
 use crate::repo::audit::Actor;
@@ -139,6 +140,13 @@ impl FromRequest for Admin {
 /// The caller, as the audit log names who acted.
 #[derive(Debug, Clone)]
 pub struct By(pub Actor);
+
+impl By {
+    /// The request, as the ledger keeps it for the audit log.
+    pub fn origin(&self) -> Origin {
+        Origin { request_id: self.0.request_id.clone(), ip_address: self.0.ip_address.clone() }
+    }
+}
 
 impl FromRequest for By {
     type Error = Error;
