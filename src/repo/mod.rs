@@ -8,6 +8,7 @@ pub mod audit;
 pub mod campaigns;
 pub mod claims;
 pub mod doorkeeper;
+pub mod entries;
 pub mod figures;
 pub mod history;
 pub mod keys;

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use super::audit::{self, Act, Actor};
-use super::sessions;
+use super::{Page, sessions};
 use crate::domain::{BASE32, ExternalId, Login, Role, SessionId, User, UserId, UserStatus};
 use crate::error::{Refusal, Result};
 use crate::schema::users;
@@ -186,6 +186,23 @@ pub fn shown_to(conn: &mut PgConnection, caller: User, name: Option<&str>) -> Re
         (None, Role::Admin) => Ok(None),
         (None, Role::User) => Ok(Some(caller.id)),
         (Some(name), _) => Ok(Some(meant_by(conn, caller, name)?.id)),
+    }
+}
+
+/// A page of what `rows` gives of the user with this public name, or of everybody where nobody is
+/// named; of a name that nobody has, an empty page.
+///
+/// # Errors
+/// Those of `rows`, and the database's.
+pub fn page_of<Row>(
+    conn: &mut PgConnection,
+    name: Option<&str>,
+    rows: impl FnOnce(&mut PgConnection, Option<UserId>) -> Result<Page<Row>>,
+) -> Result<Page<Row>> {
+    let Some(name) = name else { return rows(conn, None) };
+    match by_external_id(conn, name)? {
+        Some(user) => rows(conn, Some(user.id)),
+        None => Ok(Page { items: Vec::new(), next_cursor: None }),
     }
 }
 

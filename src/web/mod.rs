@@ -158,6 +158,8 @@ routes! {
         GET  "/campaigns"          User    api::campaigns::list;
         GET  "/campaigns/{id}"     User    api::campaigns::show;
         POST "/admin/campaigns"    Admin   api::campaigns::create;
+        GET  "/admin/ledger/transactions"   Admin api::ledger::transactions;
+        GET  "/admin/ledger/entries"        Admin api::ledger::entries;
         GET  "/admin/ledger/trial-balance"  Admin api::trial_balance::show;
         PATCH  "/admin/campaigns/{id}"      Admin  api::campaigns::edit;
         DELETE "/admin/campaigns/{id}"      Admin  api::campaigns::delete;
@@ -226,6 +228,8 @@ routes! {
         POST "/admin/assets/{id}/delete"    Admin  pages::admin::assets::lives::act;
         GET  "/admin/assets/{id}/recreate"  Admin  pages::admin::assets::lives::review;
         POST "/admin/assets/{id}/recreate"  Admin  pages::admin::assets::lives::act;
+        GET  "/admin/transactions"          Admin  pages::admin::transactions::list::show;
+        GET  "/admin/entries"               Admin  pages::admin::entries::show;
         GET  "/admin/ledger"        Admin  pages::admin::ledger::show;
         POST "/admin/ledger/check"  Admin  pages::admin::ledger::check;
         GET  "/admin/jobs"          Admin  pages::admin::jobs::show;

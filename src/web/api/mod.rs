@@ -12,6 +12,7 @@ pub mod campaigns;
 pub mod claims;
 pub mod history;
 mod keyed;
+pub mod ledger;
 pub mod lives;
 pub mod movements;
 pub mod openapi;

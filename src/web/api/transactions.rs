@@ -159,6 +159,21 @@ pub struct TransactionsQuery {
     cursor: Option<String>,
 }
 
+impl TransactionsQuery {
+    /// What the list shows but for its user, which page of it, and the user's name.
+    pub(super) fn parse(self) -> Result<(TransactionFilter, PageRequest, Option<String>)> {
+        let request = PageRequest::new(self.limit, self.cursor.as_deref())?;
+        let dates = (("start_date", self.start_date.as_deref()), ("end_date", self.end_date.as_deref()));
+        let filter = TransactionFilter {
+            user: None,
+            transaction_type: self.transaction_type,
+            asset_type: self.asset_type.as_deref().map(AssetTypeCode::parse).transpose()?,
+            period: range::period(dates.0, dates.1)?,
+        };
+        Ok((filter, request, self.user))
+    }
+}
+
 /// Lists transactions
 ///
 /// Users see those of their own wallets, admins see all.
@@ -173,18 +188,11 @@ pub struct TransactionsQuery {
     responses((status = 200, description = "A page of transactions.", body = ListBody<TransactionBody>))
 )]
 pub async fn list(current: CurrentUser, query: QueryOf<TransactionsQuery>, db: Data<Db>) -> Result<HttpResponse> {
-    let query = query.0;
     let viewer = viewer(&current);
-    let request = PageRequest::new(query.limit, query.cursor.as_deref())?;
-    let mut filter = TransactionFilter {
-        user: None,
-        transaction_type: query.transaction_type,
-        asset_type: query.asset_type.as_deref().map(AssetTypeCode::parse).transpose()?,
-        period: range::dates(query.start_date.as_deref(), query.end_date.as_deref())?,
-    };
+    let (mut filter, request, user) = query.0.parse()?;
     let page = db
         .run(move |conn| {
-            filter.user = users::shown_to(conn, current.user, query.user.as_deref())?;
+            filter.user = users::shown_to(conn, current.user, user.as_deref())?;
             let page = transactions::page(conn, &filter, &request)?;
             asset_types::of_known_type(conn, page, filter.asset_type.as_ref())
         })

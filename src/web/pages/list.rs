@@ -3,10 +3,11 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use crate::domain::{AssetType, AssetTypeCode, Period};
+use crate::domain::{AssetType, AssetTypeCode, Period, TransactionType};
 use crate::error::{Error, Result};
 use crate::repo::{PageRequest, Sort};
 use crate::web::api::range;
+use crate::web::pages::parts::type_word;
 use crate::web::view::Field;
 
 /// The rows of a page.
@@ -263,6 +264,12 @@ pub fn choices<V: Display>(none: &str, options: impl IntoIterator<Item = (V, Str
 pub fn asset_type_choices(none: &str, asset_types: &[AssetType], chosen: &str) -> Vec<Choice> {
     let options = asset_types.iter().map(|known| (&known.code, format!("{} ({})", known.name, known.code)));
     choices(none, options, chosen)
+}
+
+/// The options of a select of reasons why value moved.
+pub fn type_choices(chosen: Option<TransactionType>) -> Vec<Choice> {
+    let types = TransactionType::ALL.iter().map(|&known| (known, type_word(known).to_owned()));
+    choices("All types", types, chosen.map(TransactionType::as_str).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::domain::{AssetKind, AssetStatus, AssetType, AssetTypeCode, Role, UserStatus};
+use crate::domain::{AssetKind, AssetStatus, AssetType, AssetTypeCode, Role, TransactionType, UserStatus};
 use crate::repo::assets::AssetView;
 use crate::web::view::{Moment, grouped};
 
@@ -131,6 +131,19 @@ pub fn user_status_tone(status: UserStatus) -> &'static str {
     match status {
         UserStatus::Active => "good",
         UserStatus::Frozen => "warn",
+    }
+}
+
+/// Why value moved, in a word.
+pub fn type_word(transaction_type: TransactionType) -> &'static str {
+    match transaction_type {
+        TransactionType::Claim => "Claim",
+        TransactionType::TopUp => "Top-up",
+        TransactionType::Bonus => "Bonus",
+        TransactionType::Spend => "Spend",
+        TransactionType::Transfer => "Transfer",
+        TransactionType::Adjustment => "Adjustment",
+        TransactionType::Reversal => "Reversal",
     }
 }
 

@@ -6,7 +6,7 @@ use askama::Template;
 
 use super::claims::OwnedCredit;
 use super::deeds::Deed;
-use crate::domain::{Role, SessionKind, TransactionType, UserStatus};
+use crate::domain::{Role, SessionKind, UserStatus};
 use crate::error::Result;
 use crate::repo::sessions::SessionView;
 use crate::repo::transactions::Activity;
@@ -15,7 +15,7 @@ use crate::repo::wallets::WalletView;
 use crate::repo::{Db, users};
 use crate::web::auth::Admin;
 use crate::web::extract::{Now, PathOf};
-use crate::web::pages::parts::{Coin, role_word, user_status_tone, user_status_word};
+use crate::web::pages::parts::{Coin, role_word, type_word, user_status_tone, user_status_word};
 use crate::web::view::{self, Chrome, Moment, grouped};
 
 #[derive(Template)]
@@ -87,19 +87,6 @@ impl From<Activity> for ActivityRow {
             asset_type: activity.asset_type.to_string(),
             at: activity.created_at.into(),
         }
-    }
-}
-
-/// Why value moved, in a word.
-fn type_word(transaction_type: TransactionType) -> &'static str {
-    match transaction_type {
-        TransactionType::Claim => "Claim",
-        TransactionType::TopUp => "Top-up",
-        TransactionType::Bonus => "Bonus",
-        TransactionType::Spend => "Spend",
-        TransactionType::Transfer => "Transfer",
-        TransactionType::Adjustment => "Adjustment",
-        TransactionType::Reversal => "Reversal",
     }
 }
 
