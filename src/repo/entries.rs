@@ -108,11 +108,7 @@ pub fn page(conn: &mut PgConnection, filter: &EntryFilter, request: &PageRequest
     }
 }
 
-fn page_of_wallets(
-    conn: &mut PgConnection,
-    filter: &EntryFilter,
-    request: &PageRequest,
-) -> Result<Page<EntryLine>> {
+fn page_of_wallets(conn: &mut PgConnection, filter: &EntryFilter, request: &PageRequest) -> Result<Page<EntryLine>> {
     let mut wanted = wallets::table.select(wallets::id).into_boxed();
     if let Some(wallet) = filter.wallet {
         wanted = wanted.filter(wallets::id.eq(wallet));

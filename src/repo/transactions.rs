@@ -138,6 +138,32 @@ pub fn one(conn: &mut PgConnection, viewer: Viewer, id: TransactionId) -> Result
     found.ok_or_else(|| Refusal::TransactionNotFound.into())
 }
 
+/// A transaction, and what admins ask about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The transaction.
+    pub view: TransactionView,
+    /// The public name of whoever asked for it.
+    pub requested_by: String,
+    /// The transaction that has taken it back; none where it stands.
+    pub reversed_by: Option<TransactionId>,
+}
+
+/// One transaction with what admins ask about it.
+///
+/// # Errors
+/// [`Refusal::TransactionNotFound`].
+pub fn told(conn: &mut PgConnection, id: TransactionId) -> Result<Told> {
+    let view = one(conn, Viewer::Admin, id)?;
+    let (requested_by, reversed_by) = statement::<(Text, Nullable<Uuid>)>(
+        "select u.external_id, (select id from transactions where reverses = $) from users u where u.id = $",
+    )
+    .bind::<Uuid, _>(id)
+    .bind::<BigInt, _>(view.transaction.requested_by)
+    .get_result(conn)?;
+    Ok(Told { view, requested_by, reversed_by })
+}
+
 /// One page of transactions, newest first. Those of one user are in the order of their times, and
 /// are merged from the indexes of the user's wallets; all together are in the order in which they
 /// were asked for, which is that of their ids.

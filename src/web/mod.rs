@@ -229,6 +229,11 @@ routes! {
         GET  "/admin/assets/{id}/recreate"  Admin  pages::admin::assets::lives::review;
         POST "/admin/assets/{id}/recreate"  Admin  pages::admin::assets::lives::act;
         GET  "/admin/transactions"          Admin  pages::admin::transactions::list::show;
+        GET  "/admin/transactions/new"      Admin  pages::admin::transactions::new::form;
+        POST "/admin/transactions/new"      Admin  pages::admin::transactions::new::create;
+        GET  "/admin/transactions/{id}/reverse"  Admin  pages::admin::transactions::reverse::review;
+        POST "/admin/transactions/{id}/reverse"  Admin  pages::admin::transactions::reverse::act;
+        GET  "/admin/transactions/{id}"     Admin  pages::admin::transactions::show::show;
         GET  "/admin/entries"               Admin  pages::admin::entries::show;
         GET  "/admin/ledger"        Admin  pages::admin::ledger::show;
         POST "/admin/ledger/check"  Admin  pages::admin::ledger::check;

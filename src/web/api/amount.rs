@@ -29,6 +29,12 @@ impl AmountInput {
     }
 }
 
+impl From<&str> for AmountInput {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 impl fmt::Display for AmountInput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

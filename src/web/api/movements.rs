@@ -69,6 +69,41 @@ pub struct MovementRequest {
     minimum_balance: Option<AmountInput>,
 }
 
+/// A movement between a user and the treasury, as an admin fills it into a form.
+pub(in crate::web) struct FilledIn<'a> {
+    /// `top_up`, `bonus` or `adjustment`.
+    pub transaction_type: TransactionType,
+    /// Of an adjustment: which way.
+    pub direction: Option<Direction>,
+    /// Whose wallet it is about.
+    pub user: &'a str,
+    /// The unit.
+    pub asset_type: &'a str,
+    /// How much.
+    pub amount: &'a str,
+    /// What it is for.
+    pub description: &'a str,
+    /// Why; empty for nothing.
+    pub reason: &'a str,
+}
+
+impl From<FilledIn<'_>> for MovementRequest {
+    fn from(form: FilledIn<'_>) -> Self {
+        Self {
+            transaction_type: form.transaction_type.to_string(),
+            user: Some(form.user.to_owned()),
+            asset_type: form.asset_type.to_owned(),
+            amount: form.amount.into(),
+            description: Some(form.description.to_owned()),
+            metadata: None,
+            receiver: None,
+            direction: form.direction.map(|direction| direction.to_string()),
+            reason: Some(form.reason.to_owned()).filter(|reason| !reason.trim().is_empty()),
+            minimum_balance: None,
+        }
+    }
+}
+
 /// Whether to look only.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -161,13 +161,7 @@ fn address(user: Option<&str>, filter: &EntryFilter, known: &[AssetType], days: 
 }
 
 impl Filter {
-    fn new(
-        user: Option<String>,
-        filter: &EntryFilter,
-        known: &[AssetType],
-        days: Days,
-        address: &Address,
-    ) -> Self {
+    fn new(user: Option<String>, filter: &EntryFilter, known: &[AssetType], days: Days, address: &Address) -> Self {
         let code = filter.asset_type.as_ref().map(ToString::to_string).unwrap_or_default();
         Self {
             wallet: filter.wallet.map(|wallet| wallet.to_string()).unwrap_or_default(),
