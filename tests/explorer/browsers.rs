@@ -1,6 +1,5 @@
 //! Admins adjust a balance, find the adjustment and take it back in real browsers.
 
-use coffer::domain::Role;
 
 use crate::support::bank::Bank;
 use crate::support::browser::Screen::{Desk, Phone};
@@ -9,7 +8,6 @@ use crate::support::browser::{Browser, Screen, Scripts};
 
 async fn adjust_find_and_reverse(screen: Screen, scripts: Scripts) {
     let bank = Bank::with_cash("20").await;
-    bank.web.have_user("root", Role::Admin);
     let browser = Browser::start(&bank.web, screen, scripts).await;
     browser.open("/admin/transactions").await;
     browser.sign_in("root").await;

@@ -12,7 +12,6 @@ const NEW: &str = "/admin/transactions/new";
 /// A bank and the browser of an admin.
 async fn desk() -> (Bank, Client) {
     let bank = Bank::with_cash("100").await;
-    bank.web.have_user("root", Role::Admin);
     let browser = browser();
     submit(&bank.web, &browser, "/login", &[("login", "root"), ("password", PASSWORD)]).await;
     (bank, browser)
