@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::support::api::{audit, caller, count_in, hold_expiry, id, text, web_with_admin};
-use super::support::web::{is, problem, send};
+use super::support::web::{PASSWORD, is, problem, send};
 use super::{assets, body, create, delete, edit, last_line, patch};
 
 #[actix_web::test]
@@ -104,6 +104,8 @@ async fn supply_only_grows() {
         assert!(text(&found["errors"][0]["message"]).contains(words), "{found}");
     }
     web.wait_seconds(86_401);
+    // The token of the sign-in is no longer good.
+    let admin = admin.by_password("root", PASSWORD);
     let late = patch(&admin, &campaign, &json!({"quantity": 11})).await;
     assert!(late.text().await.unwrap().contains("has ended"));
     // What is over can be called otherwise, and can begin again.
