@@ -77,7 +77,7 @@ async fn a_campaign_comes_with_its_credits_and_its_lines_in_the_audit_log() {
         created,
         json!({
             "id": created["id"], "title": "Autumn", "description": "Leaves fall", "kind": "promotional",
-            "asset_type": "GOLD", "amount": "2.50", "status": "running", "starts_at": "2020-01-01T00:00:00Z",
+            "asset_type": "GOLD", "amount": "2.50", "status": "running", "paused": false, "version": 1, "starts_at": "2020-01-01T00:00:00Z",
             "ends_at": ends_at, "per_user_limit": 2, "available": 3, "claimed": 0, "expired": 0,
             "claimed_by_me": 0, "created_at": created["created_at"],
         })

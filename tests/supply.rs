@@ -11,6 +11,8 @@ mod asset_types;
 mod campaigns;
 #[path = "supply/lists.rs"]
 mod lists;
+#[path = "supply/pages.rs"]
+mod pages;
 #[path = "supply/races.rs"]
 mod races;
 

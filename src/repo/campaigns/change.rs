@@ -318,13 +318,18 @@ fn write(conn: &mut PgConnection, after: &Campaign) -> QueryResult<Campaign> {
 
 /// The line of a change: what differs, and how many assets changed with it.
 fn edited(before: &Campaign, after: &Campaign, scale: Scale, growth: Option<Growth>, carried: usize) -> Act<'static> {
+    // In the decimals of its own unit, which are known of the one that it has now.
+    let amount = |campaign: &Campaign| match campaign.asset_type == after.asset_type {
+        true => campaign.amount.at_scale(scale.0),
+        false => campaign.amount.to_string(),
+    };
     let told = |campaign: &Campaign| {
         json!({
             "title": campaign.title,
             "description": campaign.description,
             "kind": campaign.kind,
             "asset_type": campaign.asset_type,
-            "amount": campaign.amount.to_string(),
+            "amount": amount(campaign),
             "starts_at": campaign.starts_at,
             "ends_at": campaign.ends_at,
             "per_user_limit": campaign.per_user_limit,
@@ -338,9 +343,6 @@ fn edited(before: &Campaign, after: &Campaign, scale: Scale, growth: Option<Grow
             old_part.insert(field.clone(), old.get(field).cloned().unwrap_or_default());
             new_part.insert(field.clone(), value.clone());
         }
-    }
-    if new_part.contains_key("amount") {
-        new_part.insert("amount".to_owned(), after.amount.at_scale(scale.0).into());
     }
     if let Some(Growth { from, more }) = growth {
         old_part.insert("quantity".to_owned(), from.into());

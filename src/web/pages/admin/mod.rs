@@ -2,6 +2,7 @@
 
 pub mod assets;
 pub mod audit_log;
+pub mod campaigns;
 pub mod claims;
 mod deeds;
 pub mod entries;

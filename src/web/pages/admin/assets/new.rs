@@ -39,9 +39,12 @@ struct NewAssetsPage {
     expires_at: Field,
 }
 
-pub(super) struct SelectField {
-    pub(super) choices: Vec<Choice>,
-    pub(super) error: Option<String>,
+/// A select, with what is chosen and what is wrong with that.
+pub(in crate::web::pages::admin) struct SelectField {
+    /// Its options.
+    pub(in crate::web::pages::admin) choices: Vec<Choice>,
+    /// What is wrong with it.
+    pub(in crate::web::pages::admin) error: Option<String>,
 }
 
 /// The form, as it was filled in.
@@ -118,7 +121,10 @@ impl NewAssetsForm {
 }
 
 /// A time in UTC as browsers write it; none where the field is empty.
-pub(super) fn time(text: &str) -> std::result::Result<Option<DateTime<Utc>>, ()> {
+///
+/// # Errors
+/// Where it is no time.
+pub(in crate::web::pages::admin) fn time(text: &str) -> std::result::Result<Option<DateTime<Utc>>, ()> {
     if text.trim().is_empty() {
         return Ok(None);
     }
