@@ -55,7 +55,7 @@ async fn freeze_and_unfreeze(screen: Screen, scripts: Scripts) {
 
     let user = signed_in(&web, "asha", "/credits", screen, scripts).await;
     user.press("Claim").await;
-    user.see(".flash", "This wallet is frozen.").await;
+    user.see(".flash", "Your wallet is frozen").await;
 
     browser.press("Unfreeze").await;
     browser.arrive("/admin/users/shop-7/unfreeze").await;
