@@ -1,5 +1,6 @@
 //! Lines of the audit log in words, with what was before and what is now.
 
+use chrono::DateTime;
 use serde_json::Value;
 
 use crate::repo::audit;
@@ -164,7 +165,10 @@ fn words(value: &Value) -> String {
     match value {
         Value::Null => "–".to_owned(),
         Value::String(text) if text.is_empty() => "–".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => match DateTime::parse_from_rfc3339(text) {
+            Ok(time) => Moment::from(time.to_utc()).text,
+            Err(_) => text.clone(),
+        },
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         other => other.to_string(),
