@@ -269,6 +269,8 @@ impl CampaignPatch {
 
 /// Changes a campaign
 ///
+/// With `If-Match`, the `version` in quotes, only while it has that version.
+///
 /// Its available assets change with it: title, description, kind, asset type and amount, and the end of
 /// those that end with it. Claimed and expired ones stay as they are. With `If-Match` only where it
 /// still has that version.
@@ -279,11 +281,7 @@ impl CampaignPatch {
 #[utoipa::path(
     patch,
     path = "/api/v1/admin/campaigns/{id}",
-    params(
-        ("id" = CampaignId, Path),
-        ("If-Match" = Option<String>, Header, description = "The version that is changed, in quotes.",
-            pattern = "^\"[1-9][0-9]{0,17}\"$", example = "\"1\""),
-    ),
+    params(("id" = CampaignId, Path)),
     request_body = CampaignPatch,
     responses((status = 200, description = "The campaign as it is now.", body = CampaignBody))
 )]
