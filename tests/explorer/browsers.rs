@@ -1,6 +1,5 @@
 //! Admins adjust a balance, find the adjustment and take it back in real browsers.
 
-
 use crate::support::bank::Bank;
 use crate::support::browser::Screen::{Desk, Phone};
 use crate::support::browser::Scripts::{Off, On};
