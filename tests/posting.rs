@@ -44,6 +44,7 @@ fn campaign(id: i64, code: &str, starts_at: Option<DateTime<Utc>>, per_user_limi
         per_user_limit,
         paused: false,
         created_at: noon(),
+        version: 1,
     }
 }
 

@@ -10,6 +10,7 @@ mod book;
 mod campaign;
 mod credential;
 mod id;
+mod origin;
 mod period;
 pub mod posting;
 mod reason;

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 pub use super::book::{
     Answer, AssetState, AssetTypeRules, Book, CampaignOffer, KeyUse, Reversible, WalletKey, WalletState,
 };
+pub use super::origin::Origin;
 use super::{
     Amount, AssetId, AssetStatus, AssetTypeCode, Balance, CampaignId, CampaignStatus, Owner, Scale, TransactionId,
     TransactionType, UserId, UserStatus,
@@ -35,15 +36,6 @@ pub struct Command {
     pub reason: Option<String>,
     /// By which request it came, for the audit log.
     pub origin: Origin,
-}
-
-/// By which request a command came.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Origin {
-    /// As its log lines name it.
-    pub request_id: String,
-    /// Where it came from.
-    pub ip_address: String,
 }
 
 impl Command {

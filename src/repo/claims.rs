@@ -120,6 +120,37 @@ macro_rules! claims_with_assets {
     };
 }
 
+/// Narrows the query of all claims by each part of a filter that is given.
+macro_rules! narrow {
+    ($query:ident, $filter:ident) => {
+        if let Some(user) = &$filter.user {
+            // By the owner's row, so that the index on it applies.
+            let named = diesel::alias!(users as named);
+            let row = named.filter(named.field(users::external_id).eq(user)).select(named.field(users::id));
+            $query = $query.filter(claims::user_id.nullable().eq(row.single_value()));
+        }
+        if let Some(kind) = $filter.kind {
+            $query = $query.filter(assets::kind.eq(kind));
+        }
+        if let Some(asset_type) = &$filter.asset_type {
+            $query = $query.filter(assets::asset_type.eq(asset_type));
+        }
+        if let Some(campaign) = $filter.campaign {
+            $query = $query.filter(claims::campaign_id.eq(campaign));
+        }
+        if let Some(text) = &$filter.text {
+            let has_words = sql::<Bool>("strpos(lower(assets.title), lower(").bind::<Text, _>(text.replace('\0', ""));
+            $query = $query.filter(has_words.sql(")) > 0"));
+        }
+        if let Some(from) = $filter.period.from {
+            $query = $query.filter(claims::claimed_at.ge(from));
+        }
+        if let Some(before) = $filter.period.before {
+            $query = $query.filter(claims::claimed_at.lt(before));
+        }
+    };
+}
+
 /// A page of all claims, by one query.
 ///
 /// # Errors
@@ -131,31 +162,7 @@ pub fn page(
     request: &PageRequest,
 ) -> Result<Page<ClaimRow>> {
     let mut query = claims_with_assets!().limit(request.look_ahead()).into_boxed();
-    if let Some(user) = &filter.user {
-        // By the owner's row, so that the index on it applies.
-        let named = diesel::alias!(users as named);
-        let row = named.filter(named.field(users::external_id).eq(user)).select(named.field(users::id));
-        query = query.filter(claims::user_id.nullable().eq(row.single_value()));
-    }
-    if let Some(kind) = filter.kind {
-        query = query.filter(assets::kind.eq(kind));
-    }
-    if let Some(asset_type) = &filter.asset_type {
-        query = query.filter(assets::asset_type.eq(asset_type));
-    }
-    if let Some(campaign) = filter.campaign {
-        query = query.filter(claims::campaign_id.eq(campaign));
-    }
-    if let Some(text) = &filter.text {
-        let has_words = sql::<Bool>("strpos(lower(assets.title), lower(").bind::<Text, _>(text.replace('\0', ""));
-        query = query.filter(has_words.sql(")) > 0"));
-    }
-    if let Some(from) = filter.period.from {
-        query = query.filter(claims::claimed_at.ge(from));
-    }
-    if let Some(before) = filter.period.before {
-        query = query.filter(claims::claimed_at.lt(before));
-    }
+    narrow!(query, filter);
     let names = match sort.by {
         ClaimColumn::Claimed => BY_TIME,
         ClaimColumn::Amount => BY_AMOUNT,

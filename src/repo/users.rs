@@ -158,6 +158,15 @@ pub fn ids_of(conn: &mut PgConnection, external_ids: &[String]) -> Result<HashMa
     Ok(found.load::<(String, UserId)>(conn)?.into_iter().collect())
 }
 
+/// What these users are called.
+///
+/// # Errors
+/// Only those of the database.
+pub fn names_of(conn: &mut PgConnection, ids: &[UserId]) -> Result<HashMap<UserId, String>> {
+    let found = users::table.filter(users::id.eq_any(ids)).select((users::id, users::external_id));
+    Ok(found.load::<(UserId, String)>(conn)?.into_iter().collect())
+}
+
 /// The user that a caller means by a name in a path: itself by `me` or its own name, an admin
 /// anybody.
 ///

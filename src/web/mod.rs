@@ -252,6 +252,11 @@ routes! {
         GET  "/admin/ledger"        Admin  pages::admin::ledger::show;
         POST "/admin/ledger/check"  Admin  pages::admin::ledger::check;
         GET  "/admin/jobs"          Admin  pages::admin::jobs::show;
+        GET  "/admin/asset-types"               Admin  pages::admin::asset_types::list;
+        GET  "/admin/asset-types/new"           Admin  pages::admin::asset_types::new;
+        POST "/admin/asset-types/new"           Admin  pages::admin::asset_types::create;
+        GET  "/admin/asset-types/{code}/edit"   Admin  pages::admin::asset_types::edit;
+        POST "/admin/asset-types/{code}/edit"   Admin  pages::admin::asset_types::save;
         GET  "/admin/claims"                Admin  pages::admin::claims::list;
         GET  "/admin/users"                 Admin  pages::admin::users::list;
         GET  "/admin/users/{user}"          Admin  pages::admin::user::show;

@@ -41,6 +41,21 @@ async fn entries_come_in_pairs_which_a_page_may_part() {
 }
 
 #[actix_web::test]
+async fn transactions_tell_who_asked_for_them_and_why() {
+    let bank = busy().await;
+    let found = listed(&bank, "/admin/ledger/transactions").await;
+    assert_eq!(ids(&found, "requested_by"), ["root", "anna", "anna", "root"]);
+    let adjustment = json!({
+        "type": "adjustment", "user": "ben", "asset_type": "CASH", "amount": "1", "direction": "debit", "reason": "Why",
+    });
+    posted(&bank.admin, &adjustment).await;
+    let found = listed(&bank, "/admin/ledger/transactions?user=ben&type=adjustment").await;
+    assert_eq!((found.len(), &found[0]["reason"], &found[0]["user"]), (1, &json!("Why"), &json!("ben")));
+    let walked = bank.admin.walk("/admin/ledger/transactions?limit=2").await;
+    assert_eq!(walked, listed(&bank, "/admin/ledger/transactions").await);
+}
+
+#[actix_web::test]
 async fn entries_are_narrowed_by_all_that_they_say() {
     let bank = busy().await;
     let all = listed(&bank, "/admin/ledger/entries").await;

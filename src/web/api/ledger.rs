@@ -13,9 +13,20 @@ use crate::domain::{AssetTypeCode, TransactionId, TransactionType, User, WalletI
 use crate::error::Result;
 use crate::repo::assets::Viewer;
 use crate::repo::entries::{self, EntryFilter, EntryLine};
-use crate::repo::{Db, PageRequest, asset_types, transactions, users};
+use crate::repo::transactions::{self, TransactionView};
+use crate::repo::{Db, PageRequest, asset_types, users};
 use crate::web::auth::Admin;
 use crate::web::extract::QueryOf;
+
+/// A transaction as admins find it in the ledger.
+#[derive(Debug, Serialize, ToSchema)]
+struct FoundBody {
+    #[serde(flatten)]
+    transaction: TransactionBody,
+    /// Who asked for it.
+    #[schema(examples("user_alice"))]
+    requested_by: String,
+}
 
 /// Lists the transactions of all users
 ///
@@ -28,18 +39,25 @@ use crate::web::extract::QueryOf;
     get,
     path = "/api/v1/admin/ledger/transactions",
     params(TransactionsQuery),
-    responses((status = 200, description = "A page of transactions.", body = ListBody<TransactionBody>))
+    responses((status = 200, description = "A page of transactions.", body = ListBody<FoundBody>))
 )]
 pub async fn transactions(admin: Admin, query: QueryOf<TransactionsQuery>, db: Data<Db>) -> Result<HttpResponse> {
     let (mut filter, request, user) = query.0.parse()?;
-    let page = db
+    let (page, names) = db
         .run(move |conn| {
             filter.user = users::shown_to(conn, admin.0.user, user.as_deref())?;
             let page = transactions::page(conn, &filter, &request)?;
-            asset_types::of_known_type(conn, page, filter.asset_type.as_ref())
+            let page = asset_types::of_known_type(conn, page, filter.asset_type.as_ref())?;
+            let callers: Vec<_> = page.items.iter().map(|view| view.transaction.requested_by).collect();
+            let names = users::names_of(conn, &callers)?;
+            Ok((page, names))
         })
         .await?;
-    Ok(HttpResponse::Ok().json(ListBody::of(page, |view| TransactionBody::new(view, Viewer::Admin))))
+    let body = |view: TransactionView| FoundBody {
+        requested_by: names.get(&view.transaction.requested_by).cloned().unwrap_or_default(),
+        transaction: TransactionBody::new(view, Viewer::Admin),
+    };
+    Ok(HttpResponse::Ok().json(ListBody::of(page, body)))
 }
 
 /// A line of the ledger.

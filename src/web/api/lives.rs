@@ -11,8 +11,8 @@ use super::amount::AmountInput;
 use super::assets::AssetBody;
 use crate::domain::{Amount, AssetId, AssetKind, AssetStatus, AssetTypeCode, CampaignId, Reason};
 use crate::error::{Error, FieldError, Refusal, Result};
-use crate::repo::Db;
 use crate::repo::assets::{self, AssetChange, AssetFilter, AssetOutcome, Chosen, Fate, Recreation, Viewer};
+use crate::repo::{Db, asset_types};
 use crate::web::auth::{Admin, By};
 use crate::web::extract::{IfMatch, JsonBody, Now, OptionalBody, PathOf};
 use crate::web::json;
@@ -368,7 +368,14 @@ pub async fn bulk(_: Admin, by: By, now: Now, body: JsonBody<BulkBody>, db: Data
         Fate::Delete => 204,
         Fate::Recreate(_) => 201,
     };
-    let outcomes = db.run(move |conn| assets::apply(conn, &by.0, &chosen, &fate, reason.as_ref(), now.0)).await?;
+    let outcomes = db
+        .run(move |conn| {
+            if let Chosen::Matching(AssetFilter { asset_type: Some(code), .. }) = &chosen {
+                asset_types::one(conn, code)?;
+            }
+            assets::apply(conn, &by.0, &chosen, &fate, reason.as_ref(), now.0)
+        })
+        .await?;
     let data = outcomes.into_iter().map(|outcome| OutcomeBody::new(outcome, done)).collect();
     Ok(HttpResponse::Ok().json(BulkOutcomeBody { data }))
 }

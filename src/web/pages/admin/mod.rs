@@ -1,5 +1,6 @@
 //! The pages of admins.
 
+pub mod asset_types;
 pub mod assets;
 pub mod audit_log;
 pub mod campaigns;
