@@ -23,8 +23,8 @@ async fn assert_sound(browser: &Browser, screen: Screen) {
     assert_eq!(browser.complaints().await, [""; 0], "{}", browser.place().await);
 }
 
-/// Ticks or unticks a box.
-async fn tick(browser: &Browser, selector: &str) {
+/// Ticks a box or presses a button of the list, whose words other parts of it begin with, too.
+async fn click(browser: &Browser, selector: &str) {
     let script = format!("document.querySelector('{selector}').click()");
     browser.client.execute(&script, Vec::new()).await.unwrap();
 }
@@ -104,17 +104,20 @@ async fn act_on_many(screen: Screen, scripts: Scripts) {
     house.issue("Autumn", 30, "CASH", "10").await;
     house.issue("Winter", 2, "PTS", "5").await;
     let browser = at_the_list(&house, screen, scripts).await;
-    browser.press("Expire").await;
+    let shows = async || browser.find(".bulk").await.is_displayed().await.unwrap();
+    assert_eq!(shows().await, scripts == Off);
+    click(&browser, ".bulk [value=expire]").await;
     browser.see(".flash", "Nothing is selected.").await;
     browser.open("/admin/assets?q=winter").await;
     assert_sound(&browser, screen).await;
     if scripts == On {
-        tick(&browser, "[data-select-all]").await;
+        click(&browser, "[data-select-all]").await;
     } else {
-        tick(&browser, "tbody tr:nth-child(1) [name=ids]").await;
-        tick(&browser, "tbody tr:nth-child(2) [name=ids]").await;
+        click(&browser, "tbody tr:nth-child(1) [name=ids]").await;
+        click(&browser, "tbody tr:nth-child(2) [name=ids]").await;
     }
-    browser.press("Expire").await;
+    assert!(browser.find(".bulk").await.is_displayed().await.unwrap());
+    click(&browser, ".bulk [value=expire]").await;
     browser.see("h1", "Expire 2 credits").await;
     browser.see(".facts", "2 credits, worth 10 PTS").await;
     assert_sound(&browser, screen).await;
@@ -124,9 +127,10 @@ async fn act_on_many(screen: Screen, scripts: Scripts) {
     browser.see(".flash", "2 credits expired.").await;
     assert_eq!(browser.texts("td[data-label=Status] .badge").await, ["Expired", "Expired"]);
     browser.open("/admin/assets?q=autumn").await;
+    click(&browser, "tbody [name=ids]").await;
     browser.see(".bulk", "All 30 credits that match").await;
-    tick(&browser, "[name=all]").await;
-    browser.press("Delete").await;
+    click(&browser, "[name=all]").await;
+    click(&browser, ".bulk [value=delete]").await;
     browser.see("h1", "Delete 30 credits").await;
     browser.fill("reason", "By mistake").await;
     browser.press_twice("Delete 30 credits").await;

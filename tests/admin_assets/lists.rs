@@ -41,27 +41,30 @@ async fn each_order_leads_through_all_pages_and_into_the_file() {
     for number in 0..26 {
         house.issue(&format!("Credit {:02}", (number * 7) % 26), 1, "CASH", &(number % 5 + 1).to_string()).await;
     }
-    for (sort, column) in [("title", 2), ("-title", 2), ("amount", 6), ("-amount", 6), ("created", 0), ("expires", 0)] {
+    for sort in ["title", "-title", "amount", "-amount", "created", "expires"] {
         let list = format!("/admin/assets?sort={sort}");
         let html = house.page(&list).await;
         let sorted = attributes(&html, "th[aria-sort]", "aria-sort");
         assert_eq!(sorted, [if sort.starts_with('-') { "descending" } else { "ascending" }], "{sort}");
         let next = attributes(&html, ".pager a", "href").remove(0);
         let rest = house.page(&next).await;
-        let ids = |html: &str| attributes(html, "tbody input[name=ids]", "value");
-        let shown = [ids(&html), ids(&rest)].concat();
-        assert_eq!((ids(&html).len(), shown.len()), (24, 26), "{sort}");
-        let cells =
-            [&html, &rest].map(|html| texts(html, &format!("tbody tr > :nth-child({})", column.max(1)))).concat();
-        let mut ordered = cells.clone();
-        ordered.sort();
-        if sort.starts_with('-') {
-            ordered.reverse();
+        let shown = [&html, &rest].map(|html| attributes(html, "tbody input[name=ids]", "value"));
+        assert_eq!(shown.each_ref().map(Vec::len), [24, 2], "{sort}");
+        let cells = match sort.trim_start_matches('-') {
+            "title" => Some("tbody th a"),
+            "amount" => Some("tbody td[data-label=Amount]"),
+            _ => None,
+        };
+        if let Some(cells) = cells {
+            let cells = [&html, &rest].map(|html| texts(html, cells)).concat();
+            let is_sorted = if sort.starts_with('-') { cells.is_sorted_by(|a, b| a >= b) } else { cells.is_sorted() };
+            assert!(is_sorted, "{sort}: {cells:?}");
         }
-        assert!(column == 0 || sort.contains("amount") || cells == ordered, "{sort}: {cells:?}");
         let file = house.page(&format!("{list}&format=csv")).await;
-        let lines: Vec<_> = csv::Reader::from_reader(file.as_bytes()).into_records().map(Result::unwrap).collect();
-        assert_eq!(lines.iter().map(|line| line[0].to_owned()).collect::<Vec<_>>(), shown, "{sort}");
+        let mut file = csv::Reader::from_reader(file.as_bytes());
+        let id = file.headers().unwrap().iter().position(|name| name == "id").unwrap();
+        let written: Vec<_> = file.records().map(|line| line.unwrap()[id].to_owned()).collect();
+        assert_eq!(written, shown.concat(), "{sort}");
         let other = next.replace(&format!("sort={sort}"), "sort=-expires");
         assert_eq!(send(house.root.get(house.web.url(&other))).await.status(), 400, "{sort}");
     }

@@ -225,7 +225,7 @@ fn many(chrome: Chrome, action: Action, sent: &Sent, chosen: &Chosen, preview: &
     for sum in &preview.done {
         let number = credits(sum.assets);
         let value = format!("{number}, worth {} {}", grouped(&sum.value.at_scale(sum.scale.0)), sum.asset_type);
-        review = review.fact(action.verb(), value);
+        review = review.fact(sum.asset_type.as_str(), value);
     }
     for (refusal, count) in &preview.kept {
         review = review.warning(stays(refusal, *count));

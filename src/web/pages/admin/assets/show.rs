@@ -73,6 +73,10 @@ fn life(ownership: &Ownership, successor: Option<&Ownership>, now: DateTime<Utc>
         .iter()
         .map(|line| (line.created_at, Deed { href: None, ..Deed::from(line.clone()) }))
         .collect();
+    // What it was created as stands beside it, but for what was edited since, which says so itself.
+    for (_, deed) in &mut life {
+        deed.changes.retain(|change| change.before.is_some());
+    }
     if let Some(claim) = &ownership.view.claim {
         let claimed = event("Claimed".to_owned(), ("user", "good"), &claim.user, claim.claimed_at);
         life.push((claim.claimed_at, Deed { href: Some(format!("/admin/users/{}", claim.user)), ..claimed }));
