@@ -240,7 +240,6 @@ diesel::joinable!(assets -> campaigns (campaign_id));
 diesel::joinable!(audit_log -> users (actor_id));
 diesel::joinable!(campaigns -> asset_types (asset_type));
 diesel::joinable!(daily_figures -> asset_types (asset_type));
-diesel::joinable!(figure_marks -> wallets (wallet_id));
 diesel::joinable!(imports -> users (user_id));
 diesel::joinable!(proofs -> users (asked_by));
 diesel::joinable!(sessions -> users (user_id));

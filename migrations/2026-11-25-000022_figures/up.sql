@@ -21,8 +21,7 @@ create table daily_figures (
 
 -- How far the job has come in each of the treasury's wallets.
 create table figure_marks (
-    wallet_id bigint constraint figure_marks_pkey primary key
-        constraint figure_marks_wallet_id_fkey references wallets (id),
+    wallet_id bigint constraint figure_marks_pkey primary key,
     version bigint not null,
     posted_at timestamptz not null
 );

@@ -81,6 +81,20 @@ async fn a_form_that_cannot_be_comes_back_filled_in() {
 }
 
 #[actix_web::test]
+async fn a_character_that_cannot_be_kept_is_refused_beside_its_field() {
+    let (bank, root) = desk().await;
+    let key = value(&page(&bank.web, &root, NEW).await, "idempotency_key").unwrap();
+    for confirmed in ["yes", ""] {
+        let mut fields = ADJUSTMENT.to_vec();
+        fields.extend([("idempotency_key", key.as_str()), ("description", "a\0b"), ("confirmed", confirmed)]);
+        let answer = submit(&bank.web, &root, NEW, &fields).await;
+        assert_eq!(answer.status(), 422, "{confirmed:?}");
+        assert_eq!(texts(&answer.text().await.unwrap(), ".field__error"), ["Leave out the character U+0000."]);
+    }
+    assert_eq!(bank.cash().await[0], "100.00");
+}
+
+#[actix_web::test]
 async fn a_reversal_is_looked_at_first_and_made_once() {
     let (bank, root) = desk().await;
     let lunch = posted(&bank.anna, &transfer("ben", "30")).await;

@@ -327,7 +327,7 @@ mod tests {
     fn a_file_is_read_row_by_row() {
         let text =
             "\u{feff}title,kind,asset_type,amount,quantity\r\nGift,signup,GOLD,12.50,3\r\n\"A, b\",signup,GOLD,1,\r\n";
-        assert_eq!(plan(text), ["Gift 12.5 x 3", "A, b 1 x 1"]);
+        assert_eq!(plan(text), ["Gift 12.50 x 3", "A, b 1 x 1"]);
         let text = "amount,title,asset_type,kind,expires_at,campaign_id\n1,T,GOLD,signup,1970-02-01T00:00:00Z,\n";
         assert_eq!(plan(text), ["T 1 x 1"]);
     }

@@ -381,7 +381,9 @@ fn recreate(
         let Some(origin) = asset.recreated_from else { continue };
         let scale = scales.get(&origin).copied().unwrap_or(Scale(0));
         let mut after = told(&asset, scale);
-        after["recreated_from"] = origin.0.into();
+        if let Some(fields) = after.as_object_mut() {
+            fields.insert("recreated_from".to_owned(), origin.0.into());
+        }
         acts.push(Act {
             action: "asset.recreate",
             target: format!("asset:{}", asset.id),

@@ -430,6 +430,10 @@ fn text_of(description: Option<String>) -> std::result::Result<String, FieldErro
     if description.chars().count() > LONGEST_TEXT {
         return Err(FieldError::new("description", "Use at most 500 characters."));
     }
+    // JSON has been looked at for it; a form has not.
+    if description.contains('\0') {
+        return Err(FieldError::new("description", "Leave out the character U+0000."));
+    }
     Ok(description)
 }
 

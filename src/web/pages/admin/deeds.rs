@@ -165,9 +165,10 @@ fn words(value: &Value) -> String {
     match value {
         Value::Null => "–".to_owned(),
         Value::String(text) if text.is_empty() => "–".to_owned(),
-        Value::String(text) => {
-            DateTime::parse_from_rfc3339(text).map_or_else(|_| text.clone(), |time| Moment::from(time.to_utc()).text)
-        }
+        Value::String(text) => match DateTime::parse_from_rfc3339(text) {
+            Ok(time) => Moment::from(time.to_utc()).text,
+            Err(_) => text.clone(),
+        },
         Value::Bool(true) => "yes".to_owned(),
         Value::Bool(false) => "no".to_owned(),
         other => other.to_string(),
@@ -196,7 +197,6 @@ mod tests {
     #[test]
     fn only_what_differs_is_a_change() {
         let (before, after) = (serde_json::json!({"a": 1, "b": "x"}), serde_json::json!({"a": 1, "b": null}));
-        assert_eq!(words(&serde_json::json!("2026-12-31T23:00:00.5Z")), "31 Dec 2026, 23:00 UTC");
         let told: Vec<_> =
             changes(Some(&before), Some(&after)).into_iter().map(|c| (c.field, c.before, c.after)).collect();
         assert_eq!(told, [("b".to_owned(), Some("x".to_owned()), "–".to_owned())]);

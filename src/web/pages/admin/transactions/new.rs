@@ -129,7 +129,7 @@ impl NewTransactionForm {
             Err(error) => {
                 errors.extend(faults(error)?.into_iter().filter(|fault| fault.field != "asset_type"));
                 if errors.is_empty() {
-                    note_asset_type(&mut errors)
+                    note_asset_type(&mut errors);
                 }
                 Err(Error::Invalid(errors))
             }

@@ -203,7 +203,7 @@ async fn edit_stale(screen: Screen, scripts: Scripts) {
     browser.see(".summary", "since you opened this").await;
     assert_sound(&browser, screen).await;
     assert_eq!(browser.value("title").await, "Mine");
-    assert!(browser.texts(".summary tbody").await[0].contains("Theirs"));
+    assert!(browser.texts(".summary ul").await[0].contains("Theirs"));
     browser.press("Save").await;
     browser.see("h1", "Mine").await;
 }

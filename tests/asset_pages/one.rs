@@ -61,7 +61,7 @@ async fn a_stale_form_shows_both_versions_and_overwrites_knowingly() {
     let html = answer.text().await.unwrap();
     let root = &house.admin.name;
     assert_eq!(texts(&html, ".summary strong"), [format!("Changed by {root} since you opened this")]);
-    let told = texts(&html, ".summary tbody tr").join(" ");
+    let told = texts(&html, ".summary li").join(" ");
     assert!(["Title", "Theirs", "Mine", "Amount", "10.00", "11"].iter().all(|word| told.contains(word)), "{told}");
     assert_eq!((value(&html, "title").as_deref(), value(&html, "version").as_deref()), (Some("Mine"), Some("2")));
     let answer = house.submit(&at, &edit("2", "Mine", "11")).await;
