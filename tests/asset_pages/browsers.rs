@@ -76,9 +76,9 @@ async fn live(screen: Screen, scripts: Scripts) {
     browser.see(".flash", "this is its successor.").await;
     sound().await;
     browser.press("Credit 1").await;
-    browser.see(".timeline", "Recreated as credit 2").await;
     sound().await;
-    browser.open("/admin/assets/2").await;
+    browser.press("Recreated as credit").await;
+    browser.see("h1", "Winter").await;
     browser.press("Delete").await;
     browser.see("h1", "Delete “Winter”").await;
     browser.fill("reason", "By mistake").await;
