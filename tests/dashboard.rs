@@ -10,7 +10,7 @@ use coffer::repo::figures;
 use diesel::connection::SimpleConnection;
 use reqwest::Client;
 use serde_json::json;
-use support::api::{Caller, audit, caller, count_in, web_with_admin};
+use support::api::{Caller, audit, caller, count_in, hold_figures, web_with_admin};
 use support::browser::Browser;
 use support::browser::Screen::{Desk, Phone};
 use support::browser::Scripts::{Off, On};
@@ -44,6 +44,7 @@ fn sums(web: &Web) -> Vec<(String, i64, String, String)> {
 #[actix_web::test]
 async fn the_figures_are_the_same_before_and_after_the_job_and_however_often_it_runs() {
     let (web, admin) = web_with_admin().await;
+    let _held = hold_figures(&web.db);
     let anna = caller(&web, "anna", Role::User).await;
     for asset in admin.issue(3, "GOLD", "5").await {
         assert_eq!(send(anna.claim(asset)).await.status(), 201);
@@ -69,6 +70,7 @@ async fn the_figures_are_the_same_before_and_after_the_job_and_however_often_it_
 #[actix_web::test]
 async fn the_supply_is_counted_at_once_and_kept_where_that_takes_long() {
     let (web, admin) = web_with_admin().await;
+    let _held = hold_figures(&web.db);
     admin.issue(4, "GOLD", "5").await;
     let browser = at_home(&web).await;
     assert_eq!(texts(&page(&web, &browser, "/admin").await, ".stat__value"), ["4", "0", "0"]);

@@ -27,6 +27,9 @@ pub const CONNECTIONS: usize = 64;
 /// The number of the expiry job's lock.
 const EXPIRY_LOCK: i64 = 0x0C0F_FE21;
 
+/// The number of the lock of the figures' job.
+const FIGURES_LOCK: i64 = 0x0C0F_FE24;
+
 /// Someone who calls the API, and proves in the same way each time who it is.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -194,6 +197,15 @@ pub fn audit(web: &Web) {
 
 /// Keeps the expiry job from running, until the sender that it returns is dropped.
 pub fn hold_expiry(db: &Db) -> mpsc::Sender<()> {
+    hold(db, EXPIRY_LOCK)
+}
+
+/// Keeps the job of the figures from running, until the sender that it returns is dropped.
+pub fn hold_figures(db: &Db) -> mpsc::Sender<()> {
+    hold(db, FIGURES_LOCK)
+}
+
+fn hold(db: &Db, lock: i64) -> mpsc::Sender<()> {
     let (release, released) = mpsc::channel();
     let (tell, held) = mpsc::channel();
     let db = db.clone();
@@ -203,7 +215,7 @@ pub fn hold_expiry(db: &Db) -> mpsc::Sender<()> {
             let _ = released.recv();
             Ok(())
         };
-        while locks::run_alone(&db, EXPIRY_LOCK, hold).unwrap().is_none() {
+        while locks::run_alone(&db, lock, hold).unwrap().is_none() {
             std::thread::yield_now();
         }
     });
