@@ -22,24 +22,12 @@ window.addEventListener("pageshow", () => {
 
 // A checkbox with data-select-all ticks every row's checkbox of its table and follows them.
 document.addEventListener("change", (event) => {
-  if (event.target.type !== "checkbox") return;
   const table = event.target.closest("table");
   const all = table?.querySelector("[data-select-all]");
-  if (all) {
-    const boxes = [...table.querySelectorAll("tbody input[type=checkbox]")];
-    if (event.target === all) for (const box of boxes) box.checked = all.checked;
-    const ticked = boxes.filter((box) => box.checked).length;
-    all.checked = boxes.length > 0 && ticked === boxes.length;
-    all.indeterminate = ticked > 0 && ticked < boxes.length;
-  }
-  showBulk();
+  if (!all || event.target.type !== "checkbox") return;
+  const boxes = [...table.querySelectorAll("tbody input[type=checkbox]")];
+  if (event.target === all) for (const box of boxes) box.checked = all.checked;
+  const ticked = boxes.filter((box) => box.checked).length;
+  all.checked = boxes.length > 0 && ticked === boxes.length;
+  all.indeterminate = ticked > 0 && ticked < boxes.length;
 });
-
-// What can be done to a selection shows as soon as there is one.
-function showBulk() {
-  for (const bar of document.querySelectorAll(".bulk")) {
-    bar.hidden = !bar.closest("form").querySelector("input[type=checkbox]:checked");
-  }
-}
-// Later than browsers tick again what was ticked when the page was left.
-window.addEventListener("pageshow", showBulk);
