@@ -250,6 +250,8 @@ impl FromRequest for IfMatch {
         let mut headers = req.headers().get_all(header::IF_MATCH);
         let version = match (headers.next(), headers.next()) {
             (None, _) => Ok(Self(None)),
+            // An empty header says nothing.
+            (Some(value), None) if value.is_empty() => Ok(Self(None)),
             (Some(value), None) => value.to_str().ok().and_then(version).map(|version| Self(Some(version))).ok_or(()),
             (Some(_), Some(_)) => Err(()),
         };

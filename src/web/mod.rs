@@ -147,7 +147,7 @@ routes! {
         GET  "/claims"             User    api::claims::list;
         POST "/claims"             User    api::claims::redeem;
         POST "/admin/assets"       Admin   api::assets::create;
-        POST "/admin/assets/bulk"           Admin  api::lives::bulk;
+        POST "/admin/assets/bulk"           Admin  api::lives::bulk, LARGEST_IMPORT;
         POST "/admin/assets/import"         Admin  api::asset_files::import, LARGEST_IMPORT;
         GET  "/admin/assets/export"         Admin  api::asset_files::export;
         PATCH  "/admin/assets/{id}"         Admin  api::lives::edit;

@@ -83,7 +83,8 @@ impl AssetPatch {
     path = "/api/v1/admin/assets/{id}",
     params(
         ("id" = AssetId, Path),
-        ("If-Match" = Option<String>, Header, description = "The `version` that is to change, in quotes."),
+        ("If-Match" = String, Header, description = "The `version` that is to change, in quotes.",
+            pattern = "^\"[1-9][0-9]{0,17}\"$", example = "\"1\""),
     ),
     request_body = AssetPatch,
     responses((status = 200, description = "The asset as it is now.", body = AssetBody))
@@ -351,7 +352,8 @@ impl OutcomeBody {
 
 /// Expires, deletes or recreates many assets
 ///
-/// At once, and of each that may have it so; the others stay as they are, with the reason.
+/// At once, and of each that may have it so; the others stay as they are, with the reason. The body may
+/// have 1 MiB.
 ///
 /// # Errors
 /// `invalid_amount`, `asset_type_not_found`.
