@@ -5,9 +5,10 @@ use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text, Timestamptz};
 
+use super::lives::MOST;
 use super::{AssetColumn, AssetFilter, AssetView, Row, Viewer, assets_with_claims};
 use crate::domain::{Amount, Asset, AssetId, AssetStatus, AssetTypeCode, UserId, VoucherCode};
-use crate::error::{Refusal, Result};
+use crate::error::{Error, Refusal, Result};
 use crate::repo::statement::statement;
 use crate::repo::{Page, PageRequest, Sort, campaigns};
 use crate::schema::{asset_types, assets, claims, users};
@@ -17,6 +18,46 @@ const ASSETS: &str = "assets";
 
 /// What the list of a user's claims is called in its cursors.
 const CLAIMS: &str = "claims";
+
+/// Narrows a query of assets to what a filter finds.
+macro_rules! narrowed {
+    ($query:ident, $filter:ident, $now:ident) => {{
+        $query = match $filter.status {
+            None => $query,
+            Some(AssetStatus::Available) => $query.filter(available()).filter(not_due($now)),
+            Some(AssetStatus::Claimed) => $query.filter(assets::status.eq(AssetStatus::Claimed)),
+            Some(AssetStatus::Expired) => $query.filter(
+                assets::status
+                    .eq(AssetStatus::Expired)
+                    .or(available().and(assets::expires_at.le($now).assume_not_null())),
+            ),
+        };
+        if let Some(kind) = $filter.kind {
+            $query = $query.filter(assets::kind.eq(kind));
+        }
+        if let Some(asset_type) = &$filter.asset_type {
+            $query = $query.filter(assets::asset_type.eq(asset_type.as_str()));
+        }
+        if let Some(campaign) = $filter.campaign_id {
+            $query = $query.filter(assets::campaign_id.eq(campaign));
+        }
+        if let Some(owner) = &$filter.owner {
+            $query = $query.filter(users::external_id.eq(owner.replace('\0', "")));
+        }
+        if let Some(from) = $filter.period.from {
+            $query = $query.filter(assets::created_at.ge(from));
+        }
+        if let Some(before) = $filter.period.before {
+            $query = $query.filter(assets::created_at.lt(before));
+        }
+        if let Some(text) = &$filter.text {
+            // No text in the database holds the character zero, and PostgreSQL takes none that does.
+            let pattern = format!("%{}%", escape_like(&text.replace('\0', "")));
+            $query = $query.filter(assets::title.ilike(pattern.clone()).or(assets::description.ilike(pattern)));
+        }
+        $query
+    }};
+}
 
 /// The usual order of assets, newest first.
 pub const USUAL: Sort<AssetColumn> = Sort::descending(AssetColumn::Created);
@@ -64,6 +105,20 @@ pub(super) fn all(
 ) -> Result<Vec<AssetView>> {
     let oldest_first = Sort::ascending(AssetColumn::Created);
     matching(conn, filter, oldest_first, &PageRequest::first(most), Scope::All, now)
+}
+
+/// How many assets a filter finds; none where these are more than can be dealt with at once.
+///
+/// # Errors
+/// The database's.
+pub fn count(conn: &mut PgConnection, filter: &AssetFilter, now: DateTime<Utc>) -> Result<Option<usize>> {
+    let most = i64::try_from(MOST).map_err(Error::broken)?;
+    let owned =
+        claims::table.on(claims::asset_id.eq(assets::id)).inner_join(users::table.on(users::id.eq(claims::user_id)));
+    let mut query = assets::table.left_join(owned).select(assets::id).limit(most + 1).into_boxed();
+    query = narrowed!(query, filter, now);
+    let found: Vec<AssetId> = query.load(conn)?;
+    Ok(Some(found.len()).filter(|count| *count <= MOST))
 }
 
 /// What a list is called in its cursors: in each order something else.
@@ -135,43 +190,12 @@ fn matching(
         AssetColumn::Amount => sorted!(query, assets::amount, sort, request.after::<(Amount, i64)>(&list)?),
         AssetColumn::Title => sorted!(query, assets::title, sort, request.after::<(String, i64)>(&list)?),
     };
-    let not_due = || assets::expires_at.is_null().or(assets::expires_at.gt(now)).assume_not_null();
     query = match scope {
         Scope::All => query,
-        Scope::Claimable => query.filter(available()).filter(not_due()).filter(released(now)),
+        Scope::Claimable => query.filter(available()).filter(not_due(now)).filter(released(now)),
         Scope::OwnedBy(user) => query.filter(claims::user_id.eq(user)),
     };
-    query = match filter.status {
-        None => query,
-        Some(AssetStatus::Available) => query.filter(available()).filter(not_due()),
-        Some(AssetStatus::Claimed) => query.filter(assets::status.eq(AssetStatus::Claimed)),
-        Some(AssetStatus::Expired) => query.filter(
-            assets::status.eq(AssetStatus::Expired).or(available().and(assets::expires_at.le(now).assume_not_null())),
-        ),
-    };
-    if let Some(kind) = filter.kind {
-        query = query.filter(assets::kind.eq(kind));
-    }
-    if let Some(asset_type) = &filter.asset_type {
-        query = query.filter(assets::asset_type.eq(asset_type.as_str()));
-    }
-    if let Some(campaign) = filter.campaign_id {
-        query = query.filter(assets::campaign_id.eq(campaign));
-    }
-    if let Some(owner) = &filter.owner {
-        query = query.filter(users::external_id.eq(owner.replace('\0', "")));
-    }
-    if let Some(from) = filter.period.from {
-        query = query.filter(assets::created_at.ge(from));
-    }
-    if let Some(before) = filter.period.before {
-        query = query.filter(assets::created_at.lt(before));
-    }
-    if let Some(text) = &filter.text {
-        // No text in the database holds the character zero, and PostgreSQL takes none that does.
-        let pattern = format!("%{}%", escape_like(&text.replace('\0', "")));
-        query = query.filter(assets::title.ilike(pattern.clone()).or(assets::description.ilike(pattern)));
-    }
+    query = narrowed!(query, filter, now);
     let rows: Vec<Row> = query.load(conn)?;
     Ok(rows.into_iter().map(|row| AssetView::from_row(row, now)).collect())
 }
@@ -179,6 +203,12 @@ fn matching(
 /// The word stands in the text and not in a bind, so that the partial indexes on it apply.
 fn available() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
     sql("assets.status = 'available'")
+}
+
+/// Whether an asset's time has not come.
+#[diesel::dsl::auto_type]
+fn not_due(now: DateTime<Utc>) -> _ {
+    assets::expires_at.is_null().or(assets::expires_at.gt(now)).assume_not_null()
 }
 
 /// Whether an asset is of no campaign, or of one that runs.

@@ -17,7 +17,7 @@ use crate::repo::statement::statement;
 use crate::schema::assets;
 
 /// The most assets that are dealt with at once.
-pub(super) const MOST: usize = 10_000;
+pub const MOST: usize = 10_000;
 
 /// What is to become of assets.
 #[derive(Debug, Clone, PartialEq, Eq)]

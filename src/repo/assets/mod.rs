@@ -11,9 +11,9 @@ mod ownership;
 pub(super) use creation::random_code;
 pub use creation::{NewAssets, create, create_coded};
 pub use edit::{AssetChange, edit};
-pub use find::{Alternatives, USUAL, alternatives, by_code, claimable_first, claimed_by, one, page};
+pub use find::{Alternatives, USUAL, alternatives, by_code, claimable_first, claimed_by, count, one, page};
 pub use import::{COLUMNS, ImportPlan, Imported, forget_old, import, import_kept, keep, kept, read};
-pub use lives::{AssetOutcome, Chosen, Fate, Preview, Recreation, apply, expire_due, preview};
+pub use lives::{AssetOutcome, Chosen, Fate, MOST, Preview, Recreation, apply, expire_due, preview};
 pub use ownership::{Ownership, ownership};
 
 use chrono::{DateTime, Utc};

@@ -69,6 +69,25 @@ impl Place {
     }
 }
 
+/// The newest campaigns, for a choice among them: at most `at_most`.
+///
+/// # Errors
+/// The database's.
+pub fn newest(conn: &mut PgConnection, at_most: i64) -> Result<Vec<Campaign>> {
+    Ok(campaigns::table.order(campaigns::id.desc()).limit(at_most).select(Campaign::as_select()).load(conn)?)
+}
+
+/// The newest campaigns that have not ended, which more assets can be released with: at most
+/// `at_most`.
+///
+/// # Errors
+/// The database's.
+pub fn open(conn: &mut PgConnection, at_most: i64, now: DateTime<Utc>) -> Result<Vec<Campaign>> {
+    let goes_on = campaigns::ends_at.is_null().or(campaigns::ends_at.gt(now).assume_not_null());
+    let query = campaigns::table.filter(goes_on).order(campaigns::id.desc()).limit(at_most);
+    Ok(query.select(Campaign::as_select()).load(conn)?)
+}
+
 /// A page of campaigns. Users see those that run and those they have claimed from, admins all.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ mod list;
 
 pub use change::{CampaignChange, add, delete, edit};
 pub use creation::{NewCampaign, create, create_coded, of_code};
-pub use list::{CampaignColumn, CampaignFilter, USUAL, page};
+pub use list::{CampaignColumn, CampaignFilter, USUAL, newest, open, page};
 
 use chrono::{DateTime, Utc};
 use diesel::helper_types::InnerJoinQuerySource;

@@ -3,12 +3,15 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use crate::domain::{AssetType, AssetTypeCode, Period, TransactionType};
+use crate::domain::{AssetType, AssetTypeCode, Campaign, Period, TransactionType};
 use crate::error::{Error, Result};
 use crate::repo::{PageRequest, Sort};
 use crate::web::api::range;
 use crate::web::pages::parts::type_word;
 use crate::web::view::Field;
+
+/// How many campaigns a select offers, the newest.
+pub const CAMPAIGNS: i64 = 200;
 
 /// The rows of a page.
 const ROWS: i64 = 24;
@@ -264,6 +267,16 @@ pub fn choices<V: Display>(none: &str, options: impl IntoIterator<Item = (V, Str
 pub fn asset_type_choices(none: &str, asset_types: &[AssetType], chosen: &str) -> Vec<Choice> {
     let options = asset_types.iter().map(|known| (&known.code, format!("{} ({})", known.name, known.code)));
     choices(none, options, chosen)
+}
+
+/// The options of a select of campaigns. What is chosen is among them, however old it is.
+pub fn campaign_choices(none: &str, campaigns: &[Campaign], chosen: &str) -> Vec<Choice> {
+    let options = campaigns.iter().map(|known| (known.id, format!("{} ({})", known.title, known.asset_type)));
+    let mut choices = choices(none, options, chosen);
+    if !choices.iter().any(|choice| choice.selected) {
+        choices.push(Choice { value: chosen.to_owned(), label: format!("Campaign {chosen}"), selected: true });
+    }
+    choices
 }
 
 /// The options of a select of reasons why value moved.

@@ -7,11 +7,11 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::new::{SelectField, time};
-use crate::domain::{Amount, Asset, AssetId, AssetKind, AssetStatus, AssetType, AssetTypeCode, CampaignId, Scale};
+use super::new::{Choosable, SelectField, campaign, time};
+use crate::domain::{Amount, Asset, AssetId, AssetKind, AssetStatus, AssetTypeCode, Scale};
 use crate::error::{Error, FieldError, Refusal, Result};
+use crate::repo::Db;
 use crate::repo::assets::{self, AssetChange, Ownership};
-use crate::repo::{Db, asset_types};
 use crate::web::auth::{Admin, By, CsrfForm};
 use crate::web::extract::{Now, PathOf};
 use crate::web::pages::list;
@@ -36,7 +36,7 @@ struct EditPage {
     kind: SelectField,
     asset_type: SelectField,
     amount: Field,
-    campaign_id: Field,
+    campaign_id: SelectField,
     expires_at: Field,
 }
 
@@ -85,12 +85,8 @@ impl EditForm {
         let amount = Amount::parse(self.amount.trim()).map_err(|refusal| note("amount", refusal.to_string()));
         let expires_at = time(&self.expires_at)
             .map_err(|()| note("expires_at", "Write a day and a time, such as 2026-12-31T23:59.".to_owned()));
-        let campaign_id = match self.campaign_id.trim() {
-            "" => Ok(None),
-            text => text.parse::<CampaignId>().map(Some),
-        };
-        let campaign_id = campaign_id.map_err(|_| note("campaign_id", "Give the number of a campaign.".to_owned()));
         let is_untouched = current.expires_at.map(written).unwrap_or_default() == self.expires_at;
+        let campaign_id = campaign(&self.campaign_id).map_err(|error| errors.push(error));
         match (kind, asset_type, amount, expires_at, campaign_id) {
             (Ok(kind), Ok(asset_type), Ok(amount), Ok(expires_at), Ok(campaign_id)) => Ok(AssetChange {
                 title: Some(self.title.clone()),
@@ -125,7 +121,7 @@ fn written(time: DateTime<Utc>) -> String {
 }
 
 impl EditPage {
-    fn new(chrome: Chrome, asset: &Asset, form: &EditForm, known: &[AssetType], mut errors: Vec<FieldError>) -> Self {
+    fn new(chrome: Chrome, asset: &Asset, form: &EditForm, known: &Choosable, mut errors: Vec<FieldError>) -> Self {
         errors.sort_by_key(|error| FIELDS.iter().position(|field| *field == error.field));
         let field = |name: &str, value: &str| Field::new(name, value, &errors);
         let kinds = AssetKind::ALL.iter().map(|&kind| (kind, kind_word(kind).to_owned()));
@@ -142,19 +138,31 @@ impl EditPage {
                 error: field("kind", "").error,
             },
             asset_type: SelectField {
-                choices: list::asset_type_choices("Choose an asset type", known, &form.asset_type),
+                choices: list::asset_type_choices("Choose an asset type", &known.asset_types, &form.asset_type),
                 error: field("asset_type", "").error,
             },
             amount: field("amount", &form.amount),
-            campaign_id: field("campaign_id", &form.campaign_id),
+            campaign_id: SelectField {
+                choices: list::campaign_choices("No campaign", &known.campaigns, &form.campaign_id),
+                error: field("campaign_id", "").error,
+            },
             expires_at: field("expires_at", &form.expires_at),
             errors,
         }
     }
 }
 
-async fn look(db: &Db, id: AssetId, now: Now) -> Result<(Ownership, Vec<AssetType>)> {
-    db.run(move |conn| Ok((assets::ownership(conn, id, now.0)?, asset_types::all(conn)?))).await
+async fn look(db: &Db, id: AssetId, now: Now) -> Result<(Ownership, Choosable)> {
+    let ownership = db.run(move |conn| assets::ownership(conn, id, now.0)).await?;
+    Ok((ownership, Choosable::now(db, now).await?))
+}
+
+/// Who changed the credit last: an admin, or the job that lets it run out.
+fn changed_by(ownership: &Ownership) -> String {
+    let Asset { status, expires_at, .. } = ownership.view.asset;
+    let line = ownership.actions.first();
+    let ran_out = status == AssetStatus::Expired && line.is_none_or(|line| Some(line.created_at) < expires_at);
+    line.filter(|_| !ran_out).and_then(|line| line.actor.clone()).unwrap_or_else(|| "Coffer".to_owned())
 }
 
 /// Back to the credit, since a claimed one stays as it is.
@@ -232,7 +240,7 @@ async fn stale(chrome: Chrome, form: &EditForm, db: &Db, id: AssetId, now: Now) 
     let (ownership, known) = look(db, id, now).await?;
     let asset = &ownership.view.asset;
     let theirs = EditForm::of(asset, ownership.view.scale);
-    let by = ownership.actions.first().and_then(|line| line.actor.clone()).unwrap_or_else(|| "Coffer".to_owned());
+    let by = changed_by(&ownership);
     let differing = theirs.shown().into_iter().zip(form.shown()).filter(|((_, now), (_, mine))| now != mine);
     let or_nothing = |text: &str| if text.is_empty() { "–".to_owned() } else { text.to_owned() };
     let fields = differing.map(|((name, now), (_, mine))| (name, or_nothing(now), or_nothing(mine))).collect();

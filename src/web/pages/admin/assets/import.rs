@@ -2,17 +2,19 @@
 
 use actix_session::Session;
 use actix_web::HttpResponse;
+use actix_web::http::header;
 use actix_web::web::Data;
 use askama::Template;
 use serde::Deserialize;
 use uuid::Uuid;
 
 use super::list::credits;
+use crate::domain::AssetType;
 use crate::error::{Error, FieldError, Result};
-use crate::repo::Db;
 use crate::repo::assets::{self, COLUMNS, ImportPlan, Imported};
+use crate::repo::{Db, asset_types};
 use crate::web::auth::{Admin, By, CsrfForm, CsrfUpload};
-use crate::web::extract::{Now, PathOf};
+use crate::web::extract::{Now, PathOf, QueryOf};
 use crate::web::pages::parts::kind_word;
 use crate::web::view::{self, Chrome, Field, Flash, Moment, grouped};
 
@@ -22,13 +24,6 @@ const SHOWN: usize = 50;
 /// The longest file, in bytes.
 const LARGEST: usize = 1024 * 1024;
 
-/// A file that could be imported.
-const EXAMPLE: &str = "\
-title,kind,asset_type,amount,description,expires_at,quantity
-Festive Cashback,promotional,CASH,150.00,Only during the festival,2035-12-31T23:00:00Z,20
-Welcome Points,signup,PTS,250,,,1
-";
-
 #[derive(Template)]
 #[template(path = "admin/asset_import.html")]
 struct ImportPage {
@@ -36,7 +31,7 @@ struct ImportPage {
     errors: Vec<FieldError>,
     file: Field,
     columns: String,
-    example: &'static str,
+    example: String,
 }
 
 #[derive(Template)]
@@ -102,34 +97,72 @@ fn told(error: &FieldError) -> String {
     }
 }
 
-fn page(chrome: Chrome, errors: Vec<FieldError>) -> ImportPage {
-    ImportPage { chrome, file: Field::new("file", "", &errors), errors, columns: COLUMNS.join(", "), example: EXAMPLE }
+/// A file that could be imported here.
+fn example(asset_types: &[AssetType]) -> String {
+    let mut codes = asset_types.iter().map(|known| known.code.as_str()).cycle();
+    let (one, other) = (codes.next().unwrap_or("GOLD"), codes.next().unwrap_or("GOLD"));
+    format!(
+        "title,kind,asset_type,amount,description,expires_at,quantity\n\
+         Festive Cashback,promotional,{one},150,Only during the festival,2035-12-31T23:00:00Z,20\n\
+         Welcome Bonus,signup,{other},250,,,1\n"
+    )
+}
+
+async fn page(chrome: Chrome, db: &Db, errors: Vec<FieldError>) -> Result<ImportPage> {
+    let example = example(&db.run(asset_types::all).await?);
+    Ok(ImportPage { chrome, file: Field::new("file", "", &errors), errors, columns: COLUMNS.join(", "), example })
+}
+
+/// Whether the example is asked for, as a file to begin with.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ImportQuery {
+    format: String,
 }
 
 /// `GET /admin/assets/import`
 ///
 /// # Errors
-/// [`Error::Broken`] where the template fails.
-pub async fn form(_: Admin, chrome: Chrome) -> Result<HttpResponse> {
-    view::page(&page(chrome, Vec::new()))
+/// Those of the database.
+pub async fn form(_: Admin, query: QueryOf<ImportQuery>, chrome: Chrome, db: Data<Db>) -> Result<HttpResponse> {
+    let page = page(chrome, &db, Vec::new()).await?;
+    if query.0.format != "csv" {
+        return view::page(&page);
+    }
+    Ok(HttpResponse::Ok()
+        .content_type("text/csv; charset=utf-8")
+        .insert_header((header::CONTENT_DISPOSITION, "attachment; filename=\"new-credits.csv\""))
+        .body(page.example))
 }
 
 /// `POST /admin/assets/import`: keeps the file, and leads to a look at it.
 ///
 /// # Errors
-/// Those of the database; a file that is none brings the form back.
-pub async fn upload(admin: Admin, form: CsrfUpload, chrome: Chrome, now: Now, db: Data<Db>) -> Result<HttpResponse> {
-    let (user, text) = (admin.0.user.id, form.0);
-    let wrong = match text.len() {
-        0 => Some("Choose a file that is not empty."),
-        length if length > LARGEST => Some("Choose a file of at most 1 MiB."),
-        _ => None,
+/// Those of the database; a file that cannot be taken brings the form back.
+pub async fn upload(
+    admin: Admin,
+    form: std::result::Result<CsrfUpload, Error>,
+    chrome: Chrome,
+    now: Now,
+    db: Data<Db>,
+) -> Result<HttpResponse> {
+    let wrong = |words: &'static str| vec![FieldError::new("file", words)];
+    let text = match form {
+        Ok(CsrfUpload(text)) if text.trim().is_empty() => Err(wrong("Choose a file that is not empty.")),
+        Ok(CsrfUpload(text)) if text.len() > LARGEST => Err(wrong("Choose a file of at most 1 MiB.")),
+        Ok(CsrfUpload(text)) => Ok(text),
+        Err(Error::TooLarge) => Err(wrong("Choose a file of at most 1 MiB.")),
+        Err(Error::Invalid(errors)) => Err(errors),
+        Err(error) => return Err(error),
     };
-    if let Some(words) = wrong {
-        return view::invalid(&page(chrome, vec![FieldError::new("file", words)]));
+    let user = admin.0.user.id;
+    match text {
+        Ok(text) => {
+            let id = db.run(move |conn| assets::keep(conn, user, &text, now.0)).await?;
+            Ok(view::see_other(&format!("/admin/assets/import/{id}")))
+        }
+        Err(errors) => view::invalid(&page(chrome, &db, errors).await?),
     }
-    let id = db.run(move |conn| assets::keep(conn, user, &text, now.0)).await?;
-    Ok(view::see_other(&format!("/admin/assets/import/{id}")))
 }
 
 /// `GET /admin/assets/import/{id}`

@@ -6,10 +6,10 @@ use actix_web::web::Data;
 use askama::Template;
 use serde::Deserialize;
 
-use crate::domain::{AssetKind, AssetStatus, AssetType, CampaignId};
+use crate::domain::{AssetKind, AssetStatus, AssetType, Campaign, CampaignId};
 use crate::error::Result;
 use crate::repo::assets::{self, AssetColumn, AssetFilter, AssetView, Viewer};
-use crate::repo::{Db, Sort, asset_types};
+use crate::repo::{Db, Sort, asset_types, campaigns};
 use crate::web::auth::Admin;
 use crate::web::extract::{Now, QueryOf};
 use crate::web::files;
@@ -39,6 +39,8 @@ struct AssetsPage {
     file_href: String,
     /// This list, for what is done to its credits to come back to.
     here: String,
+    /// How many match, where that is more than are shown.
+    matching: Option<String>,
 }
 
 struct AssetsFilter {
@@ -47,7 +49,7 @@ struct AssetsFilter {
     kinds: Vec<Choice>,
     asset_types: Vec<Choice>,
     owner: String,
-    campaign_id: String,
+    campaigns: Vec<Choice>,
     sort: String,
     chips: Vec<Chip>,
 }
@@ -126,6 +128,14 @@ impl AssetsQuery {
         })
     }
 
+    /// The address of the list, however it was written before.
+    ///
+    /// # Errors
+    /// As [`filter`](Self::filter).
+    pub fn href(&self) -> Result<String> {
+        Ok(self.address(&self.filter()?, &self.days()?, &Known::default()).href())
+    }
+
     fn days(&self) -> Result<Days> {
         Days::read(&self.from, &self.to)
     }
@@ -134,11 +144,11 @@ impl AssetsQuery {
         list::chosen(&self.sort).unwrap_or(assets::USUAL)
     }
 
-    fn address(&self, filter: &AssetFilter, days: &Days, asset_types: &[AssetType]) -> Address {
+    fn address(&self, filter: &AssetFilter, days: &Days, known: &Known) -> Address {
         let quoted = filter.text.as_ref().map(|text| format!("“{text}”")).unwrap_or_default();
-        let unit = filter.asset_type.as_ref().map(|code| name_of(code, asset_types)).unwrap_or_default();
+        let unit = filter.asset_type.as_ref().map(|code| name_of(code, &known.asset_types)).unwrap_or_default();
         let owner = filter.owner.as_ref().map(|owner| format!("Owned by {owner}")).unwrap_or_default();
-        let campaign = filter.campaign_id.map(|id| format!("Campaign {id}")).unwrap_or_default();
+        let campaign = filter.campaign_id.map(|id| known.title(id)).unwrap_or_default();
         let address = Address::new("/admin/assets")
             .with("q", filter.text.as_ref(), quoted)
             .with("status", filter.status, filter.status.map(status_word).unwrap_or_default())
@@ -150,20 +160,35 @@ impl AssetsQuery {
     }
 }
 
+/// What the filters can choose by name.
+#[derive(Default)]
+struct Known {
+    asset_types: Vec<AssetType>,
+    campaigns: Vec<Campaign>,
+}
+
+impl Known {
+    fn title(&self, id: CampaignId) -> String {
+        let found = self.campaigns.iter().find(|known| known.id == id);
+        found.map_or_else(|| format!("Campaign {id}"), |known| known.title.clone())
+    }
+}
+
 impl AssetsFilter {
-    fn new(filter: AssetFilter, asset_types: &[AssetType], address: &Address) -> Self {
+    fn new(filter: AssetFilter, known: &Known, address: &Address) -> Self {
         let status = filter.status.map(AssetStatus::as_str).unwrap_or_default();
         let kind = filter.kind.map(AssetKind::as_str).unwrap_or_default();
         let code = filter.asset_type.map(|code| code.to_string()).unwrap_or_default();
+        let campaign = filter.campaign_id.map(|id| id.to_string()).unwrap_or_default();
         let statuses = AssetStatus::ALL.iter().map(|&status| (status, status_word(status).to_owned()));
         let kinds = AssetKind::ALL.iter().map(|&kind| (kind, kind_word(kind).to_owned()));
         Self {
             q: filter.text.unwrap_or_default(),
             statuses: list::choices("All", statuses, status),
             kinds: list::choices("All kinds", kinds, kind),
-            asset_types: list::asset_type_choices("All asset types", asset_types, &code),
+            asset_types: list::asset_type_choices("All asset types", &known.asset_types, &code),
             owner: filter.owner.unwrap_or_default(),
-            campaign_id: filter.campaign_id.map(|id| id.to_string()).unwrap_or_default(),
+            campaigns: list::campaign_choices("All campaigns", &known.campaigns, &campaign),
             sort: address.sort(),
             chips: address.chips(),
         }
@@ -186,14 +211,17 @@ pub async fn show(
     if query.format == "csv" {
         return files::assets(db, filter, sort, now).await;
     }
-    let request = list::request(&query.cursor)?;
-    let (filter, page, asset_types) = db
+    let (request, query_is_first) = (list::request(&query.cursor)?, query.cursor.is_empty());
+    let (filter, page, count, known) = db
         .run(move |conn| {
             let page = assets::page(conn, Viewer::Admin, &filter, sort, &request, now.0)?;
-            Ok((filter, page, asset_types::all(conn)?))
+            let is_all = page.next_cursor.is_none() && query_is_first;
+            let count = if is_all { None } else { Some(assets::count(conn, &filter, now.0)?) };
+            let campaigns = campaigns::newest(conn, list::CAMPAIGNS)?;
+            Ok((filter, page, count, Known { asset_types: asset_types::all(conn)?, campaigns }))
         })
         .await?;
-    let address = query.address(&filter, &days, &asset_types);
+    let address = query.address(&filter, &days, &known);
     let status = if days.are_wrong() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let page = AssetsPage {
         chrome,
@@ -201,11 +229,20 @@ pub async fn show(
         pager: address.pager(&query.cursor, page.next_cursor.as_deref()),
         file_href: address.file_href(),
         here: address.href(),
-        filter: AssetsFilter::new(filter, &asset_types, &address),
+        matching: count.map(matching),
+        filter: AssetsFilter::new(filter, &known, &address),
         assets: page.items.into_iter().map(AssetRow::from).collect(),
         days,
     };
     view::page_with(status, &page)
+}
+
+/// What the tick box for all of a list says.
+fn matching(count: Option<usize>) -> String {
+    match count {
+        Some(count) => format!("All {} that match", credits(count)),
+        None => format!("All that match, more than {}", credits(assets::MOST)),
+    }
 }
 
 /// The words for what a list's credits are, in flashes and reviews.

@@ -11,11 +11,11 @@ use super::new::time;
 use crate::domain::{Amount, AssetId, Reason};
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::repo::Db;
-use crate::repo::assets::{self, AssetOutcome, Chosen, Fate, Preview, Recreation, Viewer};
+use crate::repo::assets::{self, AssetOutcome, Chosen, Fate, Ownership, Preview, Recreation, Viewer};
 use crate::web::auth::{Admin, By, CsrfForm};
 use crate::web::extract::{Now, PathOf};
 use crate::web::pages::admin::review::Review;
-use crate::web::view::{self, Chrome, Flash, grouped, local_path};
+use crate::web::view::{self, Chrome, Flash, grouped};
 
 /// The list of all credits.
 const LIST: &str = "/admin/assets";
@@ -159,7 +159,8 @@ pub async fn bulk(
     db: Data<Db>,
 ) -> Result<HttpResponse> {
     let sent = Sent(form.0);
-    let list = local_path(sent.one("list")).filter(|path| path.starts_with(LIST)).unwrap_or(LIST).to_owned();
+    let query = AssetsQuery::of(sent.one("list"));
+    let list = query.href()?;
     let Some(action) = Action::of(sent.one("action")) else {
         return Err(Error::Malformed("There is no such action.".into()));
     };
@@ -168,7 +169,7 @@ pub async fn bulk(
         Flash::warn("Nothing is selected. Tick the credits that you mean, or all that match.").leave(&cookie)?;
         return Ok(view::see_other(&list));
     }
-    let chosen = if all { Chosen::Matching(AssetsQuery::of(&list).filter()?) } else { Chosen::Ids(ids) };
+    let chosen = if all { Chosen::Matching(query.filter()?) } else { Chosen::Ids(ids) };
     let (fate, mut errors) = match sent.fate(action) {
         Ok(fate) => (fate, Vec::new()),
         Err(errors) => (Fate::Recreate(Recreation::default()), errors),
@@ -186,7 +187,12 @@ pub async fn bulk(
     };
     let reason = Reason::parse(sent.one("reason"));
     let is_confirmed = sent.one("confirmed") == "yes";
-    let has_moved = is_confirmed && sent.one("expected") != preview.count().to_string();
+    if is_confirmed && errors.is_empty() && preview.count() == 0 {
+        nothing_left(&preview).leave(&cookie)?;
+        return Ok(view::see_other(&list));
+    }
+    // Of those that were ticked one by one, the answer says which stay.
+    let has_moved = is_confirmed && all && sent.one("expected") != preview.count().to_string();
     if let (true, false, Ok(reason), true) = (is_confirmed, has_moved, &reason, errors.is_empty()) {
         let (actor, reason, chosen) = (by.0, reason.clone(), chosen.clone());
         let outcomes = db.run(move |conn| assets::apply(conn, &actor, &chosen, &fate, Some(&reason), now.0)).await?;
@@ -219,7 +225,7 @@ fn many(chrome: Chrome, action: Action, sent: &Sent, chosen: &Chosen, preview: &
     for sum in &preview.done {
         let number = credits(sum.assets);
         let value = format!("{number}, worth {} {}", grouped(&sum.value.at_scale(sum.scale.0)), sum.asset_type);
-        review = review.fact(action.verb(), value);
+        review = review.fact(sum.asset_type.as_str(), value);
     }
     for (refusal, count) in &preview.kept {
         review = review.warning(stays(refusal, *count));
@@ -245,6 +251,12 @@ fn told(action: Action, outcomes: &[AssetOutcome]) -> Flash {
     let words: Vec<String> = stay.into_iter().map(|(refusal, count)| stays(refusal, count)).collect();
     let text = format!("{} {}. {}", credits(done), action.done(), words.join(" "));
     if done > 0 { Flash::good(text.trim()) } else { Flash::warn(text.trim()) }
+}
+
+/// That there is nothing to be done, as where a form is sent twice.
+fn nothing_left(preview: &Preview) -> Flash {
+    let words: Vec<String> = preview.kept.iter().map(|(refusal, count)| stays(refusal, *count)).collect();
+    Flash::warn(format!("Nothing was left to do. {}", words.join(" ")).trim())
 }
 
 /// The action at the end of a path, and the page of the credit before it.
@@ -277,19 +289,48 @@ async fn one(
     })
 }
 
+/// Tells why it cannot happen, where one sees what happened instead.
+async fn no(refusal: Refusal, id: AssetId, cookie: &Session, now: Now, db: &Db) -> Result<HttpResponse> {
+    let Ownership { view, recreated_as, .. } = db.run(move |conn| assets::ownership(conn, id, now.0)).await?;
+    let (text, at) = match (&refusal, view.claim, recreated_as) {
+        (Refusal::AlreadyRecreated, _, Some(successor)) => {
+            ("It has been recreated already: this is its successor.".to_owned(), successor)
+        }
+        (Refusal::AssetImmutable, Some(claim), _) => {
+            (format!("{} has claimed this credit, and so it stays as it is.", claim.user), id)
+        }
+        _ => (refusal.to_string(), id),
+    };
+    Flash::warn(text).leave(cookie)?;
+    Ok(view::see_other(&format!("{LIST}/{at}")))
+}
+
 /// `GET /admin/assets/{id}/expire`, `/delete` and `/recreate`
 ///
 /// # Errors
-/// [`Refusal::AssetNotFound`] and those of the database.
+/// [`Refusal::AssetNotFound`] and those of the database. What cannot happen is told on the credit's
+/// page.
 pub async fn review(
     _: Admin,
     id: PathOf<AssetId>,
     req: HttpRequest,
     chrome: Chrome,
+    cookie: Session,
     now: Now,
     db: Data<Db>,
 ) -> Result<HttpResponse> {
-    let (action, page) = at(&req)?;
+    let ((action, page), chosen) = (at(&req)?, Chosen::Ids(vec![id.0]));
+    let fate = match action {
+        Action::Expire => Fate::Expire,
+        Action::Delete => Fate::Delete,
+        Action::Recreate => Fate::Recreate(Recreation::default()),
+    };
+    let preview = db.run(move |conn| assets::preview(conn, &chosen, &fate, now.0)).await?;
+    match preview.kept.into_iter().next() {
+        None => {}
+        Some((Refusal::AssetNotFound, _)) => return Err(Refusal::AssetNotFound.into()),
+        Some((refusal, _)) => return no(refusal, id.0, &cookie, now, &db).await,
+    }
     one(chrome, (action, &page), id.0, &Sent::default(), now, &db).await?.page()
 }
 
@@ -332,12 +373,15 @@ pub async fn act(
         }
         Ok(Some(_)) => (Flash::good("The credit has expired. Nobody can claim it any more."), page),
         Ok(None) => (Flash::good("The credit is deleted."), LIST.to_owned()),
+        Err(Refusal::AssetNotFound) if action == Action::Delete => {
+            (Flash::warn("This credit is not there any more."), LIST.to_owned())
+        }
         Err(Refusal::AssetNotFound) => return Err(Refusal::AssetNotFound.into()),
         Err(Refusal::InvalidAmount(words)) => {
             let errors = vec![FieldError::new("amount", words)];
             return one(chrome, (action, &page), id, &sent, now, &db).await?.invalid(errors);
         }
-        Err(refusal) => (Flash::bad(refusal.to_string()), page),
+        Err(refusal) => return no(refusal, id, &cookie, now, &db).await,
     };
     flash.leave(&cookie)?;
     Ok(view::see_other(&to))

@@ -8,10 +8,10 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::domain::{Amount, AssetKind, AssetType, AssetTypeCode, VoucherCode};
+use crate::domain::{Amount, AssetKind, AssetType, AssetTypeCode, Campaign, CampaignId, VoucherCode};
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::repo::assets::{self, NewAssets};
-use crate::repo::{Db, asset_types};
+use crate::repo::{Db, asset_types, campaigns};
 use crate::web::auth::{Admin, By, CsrfForm, Keys};
 use crate::web::extract::Now;
 use crate::web::pages::list::{self, Choice};
@@ -19,7 +19,8 @@ use crate::web::pages::parts::{counted, kind_word};
 use crate::web::view::{self, Chrome, Field, Flash};
 
 /// The fields in the order of the page, which is the order of the messages above it.
-const FIELDS: [&str; 7] = ["title", "description", "kind", "asset_type", "amount", "quantity", "expires_at"];
+const FIELDS: [&str; 8] =
+    ["title", "description", "kind", "asset_type", "amount", "quantity", "campaign_id", "expires_at"];
 
 /// How browsers write a time, with and without seconds.
 const TIMES: [&str; 2] = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"];
@@ -36,6 +37,7 @@ struct NewAssetsPage {
     asset_type: SelectField,
     amount: Field,
     quantity: Field,
+    campaign_id: SelectField,
     expires_at: Field,
 }
 
@@ -65,6 +67,8 @@ pub struct NewAssetsForm {
     #[serde(default)]
     quantity: String,
     #[serde(default)]
+    campaign_id: String,
+    #[serde(default)]
     expires_at: String,
 }
 
@@ -78,6 +82,7 @@ impl NewAssetsForm {
             asset_type: String::new(),
             amount: String::new(),
             quantity: "1".to_owned(),
+            campaign_id: String::new(),
             expires_at: String::new(),
         }
     }
@@ -93,19 +98,20 @@ impl NewAssetsForm {
             Amount::parse(self.amount.trim()).map_err(|refusal| note(FieldError::new("amount", refusal.to_string())));
         let expires_at = time(&self.expires_at)
             .map_err(|()| note(FieldError::new("expires_at", "Write a day and a time, such as 2026-12-31T23:59.")));
+        let campaign_id = campaign(&self.campaign_id).map_err(&mut note);
         // What is no number is out of range.
         let quantity = self.quantity.trim().parse().unwrap_or_default();
         let soonest = expires_at.ok().flatten();
         errors.extend(NewAssets::faults(&self.title, &self.description, quantity, soonest, now));
-        match (kind, asset_type, amount) {
-            (Ok(kind), Ok(asset_type), Ok(amount)) if errors.is_empty() => Ok(NewAssets {
+        match (kind, asset_type, amount, campaign_id) {
+            (Ok(kind), Ok(asset_type), Ok(amount), Ok(campaign_id)) if errors.is_empty() => Ok(NewAssets {
                 title: self.title.clone(),
                 description: self.description.clone(),
                 kind,
                 asset_type,
                 amount,
                 expires_at: soonest,
-                campaign_id: None,
+                campaign_id,
                 quantity,
             }),
             _ => Err(errors),
@@ -132,8 +138,41 @@ pub(in crate::web::pages::admin) fn time(text: &str) -> std::result::Result<Opti
     read.map(|time| Some(time.and_utc())).ok_or(())
 }
 
+/// The campaign that a select chooses; none where it chooses none.
+///
+/// # Errors
+/// A field error for `campaign_id`.
+pub(super) fn campaign(chosen: &str) -> std::result::Result<Option<CampaignId>, FieldError> {
+    match chosen.trim() {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| FieldError::new("campaign_id", "Choose a campaign.")),
+    }
+}
+
+/// What the forms of credits can choose.
+pub(super) struct Choosable {
+    /// Every unit.
+    pub(super) asset_types: Vec<AssetType>,
+    /// The campaigns that go on.
+    pub(super) campaigns: Vec<Campaign>,
+}
+
+impl Choosable {
+    /// All of it, at a time.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub(super) async fn now(db: &Db, now: Now) -> Result<Self> {
+        db.run(move |conn| {
+            let campaigns = campaigns::open(conn, list::CAMPAIGNS, now.0)?;
+            Ok(Self { asset_types: asset_types::all(conn)?, campaigns })
+        })
+        .await
+    }
+}
+
 impl NewAssetsPage {
-    fn new(chrome: Chrome, form: &NewAssetsForm, asset_types: &[AssetType], mut errors: Vec<FieldError>) -> Self {
+    fn new(chrome: Chrome, form: &NewAssetsForm, known: &Choosable, mut errors: Vec<FieldError>) -> Self {
         errors.sort_by_key(|error| FIELDS.iter().position(|field| *field == error.field));
         let field = |name: &str, value: &str| Field::new(name, value, &errors);
         let kinds = AssetKind::ALL.iter().map(|&kind| (kind, kind_word(kind).to_owned()));
@@ -147,11 +186,15 @@ impl NewAssetsPage {
                 error: field("kind", "").error,
             },
             asset_type: SelectField {
-                choices: list::asset_type_choices("Choose an asset type", asset_types, &form.asset_type),
+                choices: list::asset_type_choices("Choose an asset type", &known.asset_types, &form.asset_type),
                 error: field("asset_type", "").error,
             },
             amount: field("amount", &form.amount),
             quantity: field("quantity", &form.quantity),
+            campaign_id: SelectField {
+                choices: list::campaign_choices("No campaign", &known.campaigns, &form.campaign_id),
+                error: field("campaign_id", "").error,
+            },
             expires_at: field("expires_at", &form.expires_at),
             errors,
         }
@@ -162,9 +205,9 @@ impl NewAssetsPage {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn form(_: Admin, chrome: Chrome, db: Data<Db>) -> Result<HttpResponse> {
-    let asset_types = db.run(asset_types::all).await?;
-    view::page(&NewAssetsPage::new(chrome, &NewAssetsForm::blank(), &asset_types, Vec::new()))
+pub async fn form(_: Admin, chrome: Chrome, now: Now, db: Data<Db>) -> Result<HttpResponse> {
+    let known = Choosable::now(&db, now).await?;
+    view::page(&NewAssetsPage::new(chrome, &NewAssetsForm::blank(), &known, Vec::new()))
 }
 
 /// `POST /admin/assets/new`
@@ -203,8 +246,8 @@ pub async fn create(
         }
         Err(error) => return Err(error),
     };
-    let asset_types = db.run(asset_types::all).await?;
-    view::invalid(&NewAssetsPage::new(chrome, &form, &asset_types, errors))
+    let known = Choosable::now(&db, now).await?;
+    view::invalid(&NewAssetsPage::new(chrome, &form, &known, errors))
 }
 
 fn created(form: &NewAssetsForm) -> Flash {
@@ -229,11 +272,15 @@ mod tests {
 
     #[test]
     fn all_that_is_wrong_is_said_at_once() {
-        let form =
-            NewAssetsForm { quantity: "1,000".to_owned(), expires_at: "soon".to_owned(), ..NewAssetsForm::blank() };
+        let form = NewAssetsForm {
+            quantity: "1,000".to_owned(),
+            campaign_id: "x".to_owned(),
+            expires_at: "soon".to_owned(),
+            ..NewAssetsForm::blank()
+        };
         let errors = form.parse(DateTime::UNIX_EPOCH).err().unwrap_or_default();
         let mut fields: Vec<_> = errors.iter().map(|error| error.field.as_ref()).collect();
         fields.sort_by_key(|field| FIELDS.iter().position(|known| known == field));
-        assert_eq!(fields, ["title", "kind", "asset_type", "amount", "quantity", "expires_at"]);
+        assert_eq!(fields, ["title", "kind", "asset_type", "amount", "quantity", "campaign_id", "expires_at"]);
     }
 }

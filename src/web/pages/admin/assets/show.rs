@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use askama::Template;
+use chrono::{DateTime, Utc};
 
 use crate::domain::{AssetId, AssetStatus};
 use crate::error::Result;
@@ -55,7 +56,7 @@ struct Can {
 }
 
 /// Its life, newest first: what admins did, and what happened to it.
-fn life(ownership: &Ownership, now: chrono::DateTime<chrono::Utc>) -> Vec<Deed> {
+fn life(ownership: &Ownership, successor: Option<&Ownership>, now: DateTime<Utc>) -> Vec<Deed> {
     let asset = &ownership.view.asset;
     let event = |text: String, (icon, tone), actor: &str, at| Deed {
         text,
@@ -67,14 +68,26 @@ fn life(ownership: &Ownership, now: chrono::DateTime<chrono::Utc>) -> Vec<Deed> 
         reason: String::new(),
         changes: Vec::new(),
     };
-    let mut life: Vec<(chrono::DateTime<chrono::Utc>, Deed)> = ownership
+    let mut life: Vec<(DateTime<Utc>, Deed)> = ownership
         .actions
         .iter()
         .map(|line| (line.created_at, Deed { href: None, ..Deed::from(line.clone()) }))
         .collect();
+    // What it was created as stands beside it, but for what was edited since, which says so itself.
+    for (_, deed) in &mut life {
+        deed.changes.retain(|change| change.before.is_some());
+    }
     if let Some(claim) = &ownership.view.claim {
         let claimed = event("Claimed".to_owned(), ("user", "good"), &claim.user, claim.claimed_at);
         life.push((claim.claimed_at, Deed { href: Some(format!("/admin/users/{}", claim.user)), ..claimed }));
+    }
+    if let Some(successor) = successor {
+        let (id, at) = (successor.view.asset.id, successor.view.asset.created_at);
+        let line = successor.actions.iter().find(|line| line.action == "asset.recreate");
+        let actor = line.and_then(|line| line.actor.as_deref()).unwrap_or("Coffer");
+        let recreated = event(format!("Recreated as credit {id}"), ("refresh-cw", "accent"), actor, at);
+        let reason = line.map(|line| line.reason.clone()).unwrap_or_default();
+        life.push((at, Deed { href: Some(format!("/admin/assets/{id}")), reason, ..recreated }));
     }
     let was_expired = ownership.actions.iter().any(|line| line.action == "asset.expire");
     if let Some(at) = asset.expires_at.filter(|at| asset.status == AssetStatus::Expired && *at <= now && !was_expired) {
@@ -93,8 +106,14 @@ fn life(ownership: &Ownership, now: chrono::DateTime<chrono::Utc>) -> Vec<Deed> 
 /// # Errors
 /// [`crate::error::Refusal::AssetNotFound`] and those of the database.
 pub async fn show(_: Admin, id: PathOf<AssetId>, chrome: Chrome, now: Now, db: Data<Db>) -> Result<HttpResponse> {
-    let ownership = db.run(move |conn| assets::ownership(conn, id.0, now.0)).await?;
-    let life = life(&ownership, now.0);
+    let (ownership, successor) = db
+        .run(move |conn| {
+            let ownership = assets::ownership(conn, id.0, now.0)?;
+            let successor = ownership.recreated_as.map(|id| assets::ownership(conn, id, now.0)).transpose()?;
+            Ok((ownership, successor))
+        })
+        .await?;
+    let life = life(&ownership, successor.as_ref(), now.0);
     let Ownership { view, recreated_as, .. } = ownership;
     let (asset, claim) = (view.asset, view.claim);
     let Coin { initial, hue } = Coin::of(&asset.asset_type);
