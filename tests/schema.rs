@@ -25,6 +25,7 @@ async fn keeps_to_its_document(login: &str) {
         "per_user_limit": 10,
     });
     assert_eq!(send(admin.post("/admin/campaigns").json(&campaign)).await.status(), 201);
+    web.have_user("subject", Role::User);
     let nomad = caller(&web, "nomad", Role::User).await.by_password("nomad", PASSWORD);
     let sign_in = async || Caller::sign_in(&Client::new(), &web.url(""), login, PASSWORD).await.authorization;
     let callers = Callers {

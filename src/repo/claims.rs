@@ -97,6 +97,29 @@ pub struct ClaimFilter {
     pub period: Period,
 }
 
+/// The query of all claims: the join of a claim, its asset, the unit and the owner.
+macro_rules! claims_with_assets {
+    () => {
+        claims::table
+            .inner_join(assets::table.on(assets::id.eq(claims::asset_id)))
+            .inner_join(asset_types::table.on(asset_types::code.eq(assets::asset_type)))
+            .inner_join(users::table.on(users::id.eq(claims::user_id)))
+            .select((
+                assets::id,
+                assets::code,
+                assets::title,
+                assets::kind,
+                assets::amount,
+                assets::asset_type,
+                asset_types::scale,
+                assets::campaign_id,
+                users::external_id,
+                claims::claimed_at,
+                claims::transaction_id,
+            ))
+    };
+}
+
 /// A page of all claims, by one query.
 ///
 /// # Errors
@@ -107,25 +130,7 @@ pub fn page(
     sort: Sort<ClaimColumn>,
     request: &PageRequest,
 ) -> Result<Page<ClaimRow>> {
-    let mut query = claims::table
-        .inner_join(assets::table.on(assets::id.eq(claims::asset_id)))
-        .inner_join(asset_types::table.on(asset_types::code.eq(assets::asset_type)))
-        .inner_join(users::table.on(users::id.eq(claims::user_id)))
-        .select((
-            assets::id,
-            assets::code,
-            assets::title,
-            assets::kind,
-            assets::amount,
-            assets::asset_type,
-            asset_types::scale,
-            assets::campaign_id,
-            users::external_id,
-            claims::claimed_at,
-            claims::transaction_id,
-        ))
-        .limit(request.look_ahead())
-        .into_boxed();
+    let mut query = claims_with_assets!().limit(request.look_ahead()).into_boxed();
     if let Some(user) = &filter.user {
         // By the owner's row, so that the index on it applies.
         let named = diesel::alias!(users as named);

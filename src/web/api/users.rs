@@ -61,11 +61,11 @@ pub async fn list(_: Admin, query: QueryOf<UsersQuery>, db: Data<Db>) -> Result<
 #[serde(deny_unknown_fields)]
 #[schema(examples(json!({"status": "frozen", "reason": "Asked us to, after losing the phone."})))]
 pub struct ChangeBody {
-    /// Whether the user may move value. One of status and role is needed.
-    #[schema(value_type = Option<UserStatus>, nullable = false)]
+    /// Whether the user may move value; without it, as it is. One of status and role is needed.
+    #[schema(value_type = Option<UserStatus>)]
     status: Option<String>,
-    /// What the user may do.
-    #[schema(value_type = Option<Role>, nullable = false)]
+    /// What the user may do; without it, as it is.
+    #[schema(value_type = Option<Role>)]
     role: Option<String>,
     /// Why; kept in the audit log.
     #[serde(default)]
@@ -86,7 +86,10 @@ impl ChangeBody {
         let reason = Reason::parse(&self.reason).map_err(|error| errors.push(error));
         match reason {
             Ok(reason) if errors.is_empty() => Ok((
-                Change { status: status.and_then(|word| word.ok()), role: role.and_then(|word| word.ok()) },
+                Change {
+                    status: status.and_then(std::result::Result::ok),
+                    role: role.and_then(std::result::Result::ok),
+                },
                 reason,
             )),
             _ => Err(Error::Invalid(errors)),

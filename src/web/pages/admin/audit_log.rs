@@ -40,6 +40,8 @@ struct LineRow {
     at: Moment,
     reason: String,
     changes: Vec<Change>,
+    /// Whether these are all the fields of something new.
+    is_new: bool,
     request_id: String,
     ip_address: String,
 }
@@ -49,6 +51,7 @@ impl From<Line> for LineRow {
         Self {
             text: deeds::sentence(&line.action, &line.target, title(&line).map(|title| (title, true)), 1),
             href: deeds::href(&line.target),
+            is_new: line.action.ends_with("create") && line.after.is_some(),
             changes: changes(line.before.as_ref(), line.after.as_ref()),
             actor: line.actor,
             at: line.created_at.into(),

@@ -127,6 +127,12 @@ impl From<SessionView> for SessionRow {
     }
 }
 
+/// The deed without what only says how something new looks: that is on its own page.
+fn brief(mut deed: Deed) -> Deed {
+    deed.changes.retain(|change| change.before.is_some());
+    deed
+}
+
 impl UserPage {
     fn new(chrome: Chrome, picture: Picture) -> Self {
         let Picture { user, wallets, claims, activity, sessions, suffered, done } = picture;
@@ -147,7 +153,7 @@ impl UserPage {
             activity: activity.into_iter().map(ActivityRow::from).collect(),
             sessions: sessions.items.into_iter().map(SessionRow::from).collect(),
             suffered: suffered.items.into_iter().map(Deed::from).collect(),
-            done: done.items.into_iter().map(Deed::from).collect(),
+            done: done.items.into_iter().map(Deed::from).map(brief).collect(),
         }
     }
 }

@@ -1,0 +1,103 @@
+//! Freezing and finding in real browsers, with scripts and without, at a desk and on a phone.
+
+use coffer::domain::Role;
+use serde_json::json;
+
+use crate::support::api::{audit, web_with_admin};
+use crate::support::browser::Screen::{Desk, Phone};
+use crate::support::browser::Scripts::{Off, On};
+use crate::support::browser::{Browser, Screen, Scripts};
+use crate::support::web::{PASSWORD, Web, post};
+
+async fn signed_in(web: &Web, login: &str, path: &str, screen: Screen, scripts: Scripts) -> Browser {
+    let browser = Browser::start(web, screen, scripts).await;
+    browser.open(path).await;
+    browser.sign_in(login).await;
+    browser.arrive(path).await;
+    browser
+}
+
+async fn assert_fits(browser: &Browser, screen: Screen) {
+    let widths = browser.ask("[document.documentElement.scrollWidth, window.innerWidth]").await;
+    let (page, window) = (widths[0].as_u64().unwrap(), widths[1].as_u64().unwrap());
+    assert!(page <= window && window == screen.width(), "{page} in {window} at {}", browser.place().await);
+    assert_eq!(browser.complaints().await, [""; 0], "{}", browser.place().await);
+}
+
+/// An admin finds a user by every name, freezes and unfreezes, and reads it in the log.
+async fn freeze_and_unfreeze(screen: Screen, scripts: Scripts) {
+    let (web, admin) = web_with_admin().await;
+    let asha = json!({"external_id": "shop-7", "username": "asha", "email": "asha@example.org",
+        "phone_number": "+919876543210", "password": PASSWORD});
+    assert_eq!(post(&web, "/api/v1/auth/register", asha).await.status(), 201);
+    web.have_user("bela", Role::User);
+    admin.issue(2, "GOLD", "5").await;
+    let browser = signed_in(&web, "root", "/admin/users", screen, scripts).await;
+    for words in ["shop-7", "asha", "asha@example.org", "+919876543210"] {
+        browser.fill("q", words).await;
+        browser.press("Show").await;
+        browser.see(".chips", words).await;
+        assert_eq!(browser.texts("tbody th a").await, ["shop-7"], "{words}");
+        assert_fits(&browser, screen).await;
+    }
+    browser.press("shop-7").await;
+    browser.arrive("/admin/users/shop-7").await;
+    assert_fits(&browser, screen).await;
+    browser.press("Freeze").await;
+    browser.arrive("/admin/users/shop-7/freeze").await;
+    assert_fits(&browser, screen).await;
+    browser.press("Freeze").await;
+    browser.see("#reason-error", "Say why").await;
+    browser.fill("reason", "Lost the phone").await;
+    browser.press("Freeze").await;
+    browser.see(".flash", "shop-7 is frozen.").await;
+    assert_fits(&browser, screen).await;
+
+    let user = signed_in(&web, "asha", "/credits", screen, scripts).await;
+    user.press("Claim").await;
+    user.see(".flash", "Your wallet is frozen").await;
+
+    browser.press("Unfreeze").await;
+    browser.arrive("/admin/users/shop-7/unfreeze").await;
+    browser.fill("reason", "Found it").await;
+    browser.press("Unfreeze").await;
+    browser.see(".flash", "can claim, spend and transfer again").await;
+    user.press("Claim").await;
+    user.see(".flash", "You claimed").await;
+
+    browser.open("/admin/audit-log").await;
+    browser.choose("action", "user.freeze").await;
+    browser.press("Show").await;
+    browser.see(".chips", "Freeze a user").await;
+    assert_eq!(browser.texts("tbody th a").await, ["Froze shop-7"]);
+    assert_fits(&browser, screen).await;
+    browser.open("/admin/claims?user=shop-7").await;
+    assert_eq!(browser.texts("tbody th a").await, ["Festive Cashback"]);
+    assert_fits(&browser, screen).await;
+    browser.open("/admin/users/me/make-user").await;
+    browser.fill("reason", "Tired").await;
+    browser.press("Make user").await;
+    browser.see("#reason-error", "last active admin").await;
+    assert_fits(&browser, screen).await;
+    audit(&web);
+}
+
+#[actix_web::test]
+async fn an_admin_finds_freezes_and_unfreezes_a_user() {
+    freeze_and_unfreeze(Desk, On).await;
+}
+
+#[actix_web::test]
+async fn an_admin_needs_no_scripts_for_it() {
+    freeze_and_unfreeze(Desk, Off).await;
+}
+
+#[actix_web::test]
+async fn an_admin_needs_no_more_than_a_phone_for_it() {
+    freeze_and_unfreeze(Phone, On).await;
+}
+
+#[actix_web::test]
+async fn an_admin_needs_no_scripts_on_a_phone_for_it() {
+    freeze_and_unfreeze(Phone, Off).await;
+}
