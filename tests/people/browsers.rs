@@ -24,6 +24,14 @@ async fn assert_fits(browser: &Browser, screen: Screen) {
     assert_eq!(browser.complaints().await, [""; 0], "{}", browser.place().await);
 }
 
+/// The lines of the file that the page's link leads to, read as its own browser would.
+async fn exported(browser: &Browser) -> Vec<String> {
+    let read = "(() => { const request = new XMLHttpRequest(); \
+        request.open('GET', document.querySelector('a[download]').href, false); request.send(); \
+        return request.responseText; })()";
+    browser.ask(read).await.as_str().unwrap().lines().map(str::to_owned).collect()
+}
+
 /// An admin finds a user by every name, freezes and unfreezes, and reads it in the log.
 async fn freeze_and_unfreeze(screen: Screen, scripts: Scripts) {
     let (web, admin) = web_with_admin().await;
@@ -70,6 +78,9 @@ async fn freeze_and_unfreeze(screen: Screen, scripts: Scripts) {
     browser.press("Show").await;
     browser.see(".chips", "Freeze a user").await;
     assert_eq!(browser.texts("tbody th a").await, ["Froze shop-7"]);
+    let exported = exported(&browser).await;
+    assert_eq!(exported.len(), 2, "{exported:?}");
+    assert!(exported[1].contains("root,user.freeze,user:shop-7,Lost the phone,"), "{exported:?}");
     assert_fits(&browser, screen).await;
     browser.open("/admin/claims?user=shop-7").await;
     assert_eq!(browser.texts("tbody th a").await, ["Festive Cashback"]);

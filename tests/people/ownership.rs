@@ -24,10 +24,11 @@ async fn every_claim_is_listed_with_its_credit_its_owner_and_its_transaction() {
         assert_eq!(column(&rows, "user"), ["ann", "ben", "ann"], "newest first, by {limit}");
     }
     let row = &admin.read("/admin/claims?limit=1").await["data"][0];
-    assert_eq!((&row["asset"]["title"], &row["asset"]["kind"]), (&json!("Welcome"), &json!("signup")));
-    assert_eq!((&row["amount"], &row["asset_type"], id(&row["asset"])), (&json!("7"), &json!("PTS"), welcome));
+    assert_eq!((&row["title"], &row["kind"]), (&json!("Welcome"), &json!("signup")));
+    assert_eq!((&row["amount"], &row["asset_type"], &row["asset_id"]), (&json!("7"), &json!("PTS"), &json!(welcome)));
+    assert_eq!(row["code"], admin.read(&format!("/assets/{welcome}")).await["code"]);
     let transaction = admin.read(&format!("/transactions/{}", text(&row["transaction_id"]))).await;
-    assert_eq!((&transaction["asset_id"], &transaction["created_at"]), (&row["asset"]["id"], &row["claimed_at"]));
+    assert_eq!((&transaction["asset_id"], &transaction["created_at"]), (&row["asset_id"], &row["claimed_at"]));
     let at = text(&row["claimed_at"]);
     for (query, owners) in [
         ("user=ben", vec!["ben"]),

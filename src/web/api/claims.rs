@@ -193,7 +193,13 @@ pub async fn list(current: CurrentUser, query: QueryOf<PageQuery>, now: Now, db:
 /// A claim as admins see it.
 #[derive(Debug, Serialize, ToSchema)]
 struct OwnedBody {
-    asset: OwnedAssetBody,
+    asset_id: AssetId,
+    /// The voucher code.
+    #[schema(examples("7KQ2MX9D4TRWA"))]
+    code: String,
+    #[schema(examples("Festive Cashback"))]
+    title: String,
+    kind: AssetKind,
     /// The owner.
     #[schema(examples("user_alice"))]
     user: String,
@@ -204,22 +210,13 @@ struct OwnedBody {
     transaction_id: TransactionId,
 }
 
-/// What was claimed.
-#[derive(Debug, Serialize, ToSchema)]
-struct OwnedAssetBody {
-    id: AssetId,
-    /// The voucher code.
-    #[schema(examples("7KQ2MX9D4TRWA"))]
-    code: String,
-    #[schema(examples("Festive Cashback"))]
-    title: String,
-    kind: AssetKind,
-}
-
 impl From<ClaimRow> for OwnedBody {
     fn from(row: ClaimRow) -> Self {
         Self {
-            asset: OwnedAssetBody { id: row.asset, code: row.code, title: row.title, kind: row.kind },
+            asset_id: row.asset,
+            code: row.code,
+            title: row.title,
+            kind: row.kind,
             user: row.user,
             amount: row.amount.at_scale(row.scale.0),
             asset_type: row.asset_type,
