@@ -8,7 +8,7 @@ use crate::web::pages::parts::counted;
 use crate::web::view::Moment;
 
 /// Every action of the log, and what it is called in a list.
-pub const ACTIONS: [(&str, &str); 18] = [
+pub const ACTIONS: [(&str, &str); 17] = [
     ("asset.create", "Create a credit"),
     ("asset.edit", "Edit a credit"),
     ("asset.expire", "Expire a credit"),
@@ -26,7 +26,6 @@ pub const ACTIONS: [(&str, &str); 18] = [
     ("user.sign_out", "Sign a user out everywhere"),
     ("transaction.adjust", "Adjust a balance"),
     ("transaction.reverse", "Reverse a transaction"),
-    ("transaction.top_up", "Top up a wallet"),
 ];
 
 /// One thing that was done, or that happened by itself.
