@@ -141,26 +141,26 @@ pub struct AssetTypeChange {
     pub transferable: Option<bool>,
 }
 
-/// What is wrong with an asset type as it would be.
-fn faults(asset_type: &AssetType) -> Vec<FieldError> {
+/// What is wrong with an asset type that has this name, scale and minimum balance.
+pub fn faults(name: &str, scale: Scale, minimum_balance: &Balance) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    let name = asset_type.name.trim();
+    let name = name.trim();
     if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
         errors.push(FieldError::new("name", "Give a name of 1 to 100 characters, in one line."));
     }
-    if asset_type.scale.0 > Scale::MOST {
+    if scale.0 > Scale::MOST {
         errors.push(FieldError::new("scale", "Choose a whole number from 0 to 4."));
-    } else if !asset_type.minimum_balance.fits(asset_type.scale.0) {
+    } else if !minimum_balance.fits(scale.0) {
         errors.push(FieldError::new("minimum_balance", "Write it with no more decimals than the asset type has."));
     }
-    if asset_type.minimum_balance.is_negative() || asset_type.minimum_balance > Balance::limit() {
+    if minimum_balance.is_negative() || *minimum_balance > Balance::limit() {
         errors.push(FieldError::new("minimum_balance", "Choose a number from 0 to 1000000000000000."));
     }
     errors
 }
 
 fn check(asset_type: &AssetType) -> Result<()> {
-    let faults = faults(asset_type);
+    let faults = faults(&asset_type.name, asset_type.scale, &asset_type.minimum_balance);
     if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
 }
 

@@ -103,29 +103,35 @@ impl AssetTypeForm {
         }
     }
 
-    /// What it says, or what of it cannot be read.
+    /// What it says, or everything that is wrong with it.
     fn parse(&self, now: DateTime<Utc>) -> std::result::Result<AssetType, Vec<FieldError>> {
-        let mut errors = Vec::new();
-        let mut note = |field: &'static str, words: String| errors.push(FieldError::new(field, words));
-        let words = "Use a capital letter and 1 to 11 more capital letters or digits, such as GOLD.";
-        let code = AssetTypeCode::parse(self.code.trim()).map_err(|_| note("code", words.to_owned()));
-        let scale = self.scale.trim().parse::<u8>();
-        let scale = scale.map_err(|_| note("scale", "Choose a whole number from 0 to 4.".to_owned()));
+        // What is no number is out of range.
+        let scale = Scale(self.scale.trim().parse().unwrap_or(u8::MAX));
         let least = match self.minimum_balance.trim() {
             "" => Ok(Balance::zero()),
             text => Balance::parse_minimum(text),
         };
-        let least = least.map_err(|refusal| note("minimum_balance", refusal.to_string()));
-        match (code, scale, least) {
-            (Ok(code), Ok(scale), Ok(minimum_balance)) => Ok(AssetType {
+        let (minimum_balance, unread) = match least {
+            Ok(least) => (least, None),
+            Err(refusal) => (Balance::zero(), Some(FieldError::new("minimum_balance", refusal.to_string()))),
+        };
+        let mut errors = asset_types::faults(&self.name, scale, &minimum_balance);
+        errors.extend(unread);
+        match AssetTypeCode::parse(self.code.trim()) {
+            Ok(code) if errors.is_empty() => Ok(AssetType {
                 code,
                 name: self.name.clone(),
-                scale: Scale(scale),
+                scale,
                 minimum_balance,
                 transferable: self.transferable == "yes",
                 created_at: now,
             }),
-            _ => Err(errors),
+            Ok(_) => Err(errors),
+            Err(_) => {
+                let words = "Use a capital letter and 1 to 11 more capital letters or digits, such as GOLD.";
+                errors.push(FieldError::new("code", words));
+                Err(errors)
+            }
         }
     }
 }
