@@ -6,11 +6,11 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Numeric, SmallInt, Text, Timestamptz};
+use diesel::sql_types::{Bool, Numeric, SmallInt, Text};
 
 use super::audit::{self, Act, Actor};
 use super::statement::statement;
-use super::{Page, PageRequest};
+use super::{Page, PageRequest, figures};
 use crate::domain::{AssetType, AssetTypeCode, Balance, Scale};
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::schema::asset_types;
@@ -84,32 +84,21 @@ pub struct Circulation {
     pub asset_type: AssetType,
     /// What all users hold together.
     pub outstanding: Balance,
-    /// How many users hold some.
-    pub holders: i64,
 }
 
-/// What users hold of every asset type, by code.
+/// What users hold of every asset type, by code. Read off the treasury's few wallets.
 ///
 /// # Errors
 /// The database's.
 pub fn circulations(conn: &mut PgConnection) -> Result<Vec<Circulation>> {
-    type Row = ((AssetTypeCode, String, Scale), (Balance, bool, DateTime<Utc>), (Balance, i64));
-    let rows = statement::<((Text, Text, SmallInt), (Numeric, Bool, Timestamptz), (Numeric, BigInt))>(
-        "select t.code, t.name, t.scale, t.minimum_balance, t.transferable, t.created_at,
-                coalesce(w.outstanding, 0), coalesce(w.holders, 0)
-         from asset_types t
-         left join (
-             select asset_type, sum(balance) as outstanding, count(*) filter (where balance > 0) as holders
-             from wallets where lane is null group by asset_type
-         ) w on w.asset_type = t.code
-         order by t.code",
-    )
-    .load::<Row>(conn)?;
-    let circulation = |((code, name, scale), (minimum_balance, transferable, created_at), (outstanding, holders))| {
-        let asset_type = AssetType { code, name, scale, minimum_balance, transferable, created_at };
-        Circulation { asset_type, outstanding, holders }
+    let outstanding = figures::outstanding(conn)?;
+    let known = all(conn)?;
+    let held = |code: &AssetTypeCode| outstanding.iter().find(|held| held.asset_type == *code);
+    let circulation = |asset_type: AssetType| {
+        let outstanding = held(&asset_type.code).map_or_else(Balance::zero, |held| held.value.clone());
+        Circulation { asset_type, outstanding }
     };
-    Ok(rows.into_iter().map(circulation).collect())
+    Ok(known.into_iter().map(circulation).collect())
 }
 
 /// Whether anything is counted in an asset type, so that its decimals are fixed.

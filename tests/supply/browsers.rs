@@ -74,11 +74,13 @@ async fn run_a_campaign(screen: Screen, scripts: Scripts) {
     browser.press("Pause").await;
     browser.arrive(&format!("{place}/pause")).await;
     browser.assert_sound().await;
+    browser.fill("reason", "Too many at once").await;
     browser.press("Pause campaign").await;
     browser.see("h1", "Spring Paused").await;
     let bela = Browser::signed_in(&web, "bela", "/credits", screen, scripts).await;
     bela.see(".empty", "").await;
     browser.press("Resume").await;
+    browser.fill("reason", "Back to normal").await;
     browser.press("Resume campaign").await;
     browser.see("h1", "Spring Running").await;
 
