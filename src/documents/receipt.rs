@@ -7,9 +7,6 @@ use super::sheet::{Branch, Sheets, Side, Spot, Style, WIDTH};
 use super::{BODY, LABEL, MARGIN, SECTION, STRONG, Twips, colours, foot, letterhead, print};
 use crate::error::Result;
 
-/// The looks of receipts; a later one makes other bytes of the same data.
-pub const LAYOUT: i16 = 1;
-
 /// Where the values of facts begin.
 const VALUES: Twips = MARGIN + 2_700;
 

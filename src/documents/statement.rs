@@ -20,8 +20,8 @@ const LAST: Twips = HEIGHT - 1_400;
 const LINE: Twips = 250;
 const GAP: Twips = 130;
 /// Where what happened begins, how wide that may be, and where the amounts end.
-const WHAT: Twips = MARGIN + 1_900;
-const WHAT_WIDTH: Twips = 3_850;
+const WHAT: Twips = MARGIN + 1_980;
+const WHAT_WIDTH: Twips = 3_770;
 const AMOUNT: Twips = WIDTH - MARGIN - 1_950;
 
 /// The size of what stands in a row.
