@@ -24,7 +24,11 @@ fn receipt() -> Receipt {
             ("From", "alice".to_owned()),
             ("To", "bela".to_owned()),
             ("Time", "1 Mar 2026, 09:30:05 UTC".to_owned()),
-            ("Description", "Café ₹ 李小 Ωμέγα Привет ő and a text so long that it cannot stand in one line of the table".to_owned()),
+            (
+                "Description",
+                "Café ₹ 李小 Ωμέγα Привет ő and a text so long that it cannot stand in one line of the table"
+                    .to_owned(),
+            ),
             ("Number", "01950f2e-7a40-7000-8000-000000000001".to_owned()),
         ],
         owner: "alice".to_owned(),
@@ -46,7 +50,8 @@ fn statement(rows: usize) -> Statement {
                 time: "1 Mar 2026, 09:30:05".to_owned(),
                 title: format!("Transfer to user_{number}"),
                 description: match number % 3 {
-                    0 => "Thank you very much for the dinner, the taxi and for the flowers ₹ 李 which were lovely".to_owned(),
+                    0 => "Thank you very much for the dinner, the taxi and for the flowers ₹ 李 which were lovely"
+                        .to_owned(),
                     1 => String::new(),
                     _ => "Thank you".to_owned(),
                 },

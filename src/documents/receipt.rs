@@ -60,7 +60,8 @@ impl Receipt {
         let style = Style { size: size.unwrap_or(280), bold: true, colour: colours::INK };
         let amount = sheets.write(spot(MARGIN, 3_300), Side::Right, &self.amount, style);
         sheets.read(Branch::of(Tag::P, vec![amount]));
-        let (title, y) = lines(sheets, &self.title, spot(MARGIN, 3_760), WIDTH - 2 * MARGIN, Style { size: 260, ..BODY });
+        let (title, y) =
+            lines(sheets, &self.title, spot(MARGIN, 3_760), WIDTH - 2 * MARGIN, Style { size: 260, ..BODY });
         sheets.read(Branch::of(Tag::P, title));
         y
     }
@@ -121,7 +122,8 @@ impl Receipt {
         let code = Style { size: 320, bold: true, colour: colours::INK };
         let code = sheets.write(spot(x, y + 730), Side::Right, &self.code, code);
         sheets.read(Branch::of(Tag::P, vec![label, code]));
-        let says = "Anyone can check this receipt. The page confirms number, kind, amount and time, and shows no names:";
+        let says =
+            "Anyone can check this receipt. The page confirms number, kind, amount and time, and shows no names:";
         let says = sheets.write(spot(x, y + 1_060), Side::Right, says, LABEL);
         sheets.read(Branch::of(Tag::P, vec![says]));
         let style = Style { colour: colours::ACCENT, ..BODY };

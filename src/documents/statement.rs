@@ -165,7 +165,9 @@ fn repeated_head(sheets: &mut Sheets, page: usize, y: Twips) {
 /// The lines of what happened: the title's, then those of what it was for.
 fn lines_of(sheets: &Sheets, row: &Row) -> Vec<(Run, Style)> {
     let (title, text) = (Style { bold: true, ..SMALL }, Style { colour: colours::MUTED, ..SMALL });
-    let lines = |words: &str, style| sheets.face(style).wrap(words, style.size, WHAT_WIDTH).into_iter().map(move |run| (run, style));
+    let lines = |words: &str, style| {
+        sheets.face(style).wrap(words, style.size, WHAT_WIDTH).into_iter().map(move |run| (run, style))
+    };
     lines(&row.title, title).chain(lines(&row.description, text)).collect()
 }
 

@@ -112,8 +112,7 @@ pub async fn pdf(
 ) -> Result<HttpResponse> {
     let turn = tokio::time::timeout(PATIENCE, press.0.acquire()).await.map_err(|_| Error::Overloaded)?;
     let _turn = turn.map_err(Error::broken)?;
-    let (wallet, totals, rows) =
-        db.run(move |conn| history::whole(conn, viewer, wallet, period, MOST_ROWS)).await?;
+    let (wallet, totals, rows) = db.run(move |conn| history::whole(conn, viewer, wallet, period, MOST_ROWS)).await?;
     let name = file_name(&wallet);
     let paper = paper(&wallet, &totals, rows, period, &site.public_url);
     let pdf = tokio::task::spawn_blocking(move || paper.pdf()).await.map_err(Error::broken)??;

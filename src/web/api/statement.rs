@@ -9,10 +9,10 @@ use super::{range, viewer};
 use crate::domain::WalletId;
 use crate::error::Result;
 use crate::repo::{Db, wallets};
+use crate::web::Site;
 use crate::web::auth::CurrentUser;
 use crate::web::extract::{PathOf, QueryOf};
 use crate::web::statements::{self, Press};
-use crate::web::Site;
 
 /// A file with one row.
 const EXAMPLE: &str = "\
