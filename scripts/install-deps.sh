@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs what is missing: for "run" PostgreSQL, for "test" also curl, Redis, Chromium and
-# schemathesis. Through apt-get where there is one; elsewhere it says what to install. schemathesis
-# goes into a Python virtual environment beside the build.
+# Installs what is missing: for "run" PostgreSQL, for "test" also curl, Redis, Chromium, poppler's
+# tools and schemathesis. Through apt-get where there is one; elsewhere it says what to install.
+# schemathesis goes into a Python virtual environment beside the build.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -35,6 +35,7 @@ test)
     have redis-server || missing="$missing redis-server"
     have_chromium || missing="$missing chromium"
     have chromedriver || missing="$missing chromium-driver"
+    have pdftotext || missing="$missing poppler-utils"
     python3 -c "import ensurepip, venv" 2>/dev/null || missing="$missing python3-venv"
     ;;
 *)

@@ -13,6 +13,7 @@ cd "$(dirname "$0")/.."
     echo "| what | licence | where |"
     echo "| --- | --- | --- |"
     echo "| Inter variable font | OFL-1.1 | \`static/vendor/inter\` |"
+    echo "| Inter, two cuts for documents | OFL-1.1 | \`src/documents/fonts\` |"
     echo "| Lucide icons (the ones used, as a sprite) | ISC | \`static/vendor/lucide\` |"
     echo "| zxcvbn's list of common passwords (excerpt) | MIT | \`src/passwords\` |"
     echo

@@ -88,7 +88,7 @@ fn serve_on(
     let clock = clock();
     let db = Db::new(database.conninfo(), config.database_pool_size);
     let ledger = Arc::new(start_ledger(database.conninfo(), config, &clock)?);
-    let jobs = Jobs::start(&db, &clock);
+    let jobs = Jobs::start(&db, &clock, &config.public_url);
     let parts = web::Parts {
         db,
         doorkeeper: Doorkeeper::start(database.conninfo()).map_err(|error| no_thread(&error))?,

@@ -116,6 +116,12 @@ pub enum Refusal {
     /// A refresh token that had been used before was used again: the session has ended.
     #[error("This refresh token was used before. The session has been ended; sign in again.")]
     RefreshReused,
+    /// Three attempts to make the receipt failed.
+    #[error("This receipt could not be made. An admin can have it tried again.")]
+    ReceiptFailed,
+    /// The period has more movements than a statement on paper holds.
+    #[error("There are more than {0} movements in this period. Choose a shorter one, or take the CSV file.")]
+    StatementTooLong(usize),
     /// The user has as many API keys as one may have.
     #[error("There are 50 API keys already. Delete one that is not needed.")]
     TooManyApiKeys,

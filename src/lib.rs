@@ -8,6 +8,7 @@
 //! - [`jobs`] does what nobody asks for: it expires credits and clears away what is old.
 //! - [`ledger`] is the one path that moves value: commands go in, balanced postings come out.
 //! - [`repo`] holds all other SQL, one file per noun, one function per verb of the business.
+//! - [`documents`] typesets receipts and statements: plain data in, a PDF out.
 //! - [`ephemeral`] is what may be lost at any moment: who has failed how often.
 //! - [`domain`] names the nouns and their rules, without queries, clocks or HTTP.
 //! - [`passwords`] has the rules for passwords, and the threads that hash them.
@@ -18,6 +19,7 @@ pub mod cli;
 pub mod config;
 #[macro_use]
 pub mod domain;
+pub mod documents;
 pub mod ephemeral;
 pub mod error;
 pub mod jobs;

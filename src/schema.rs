@@ -154,6 +154,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    receipt_marks (id) {
+        id -> Bool,
+        transaction_id -> Uuid,
+    }
+}
+
+diesel::table! {
+    receipts (transaction_id, user_id) {
+        transaction_id -> Uuid,
+        user_id -> Int8,
+        code -> Text,
+        status -> Text,
+        attempts -> Int2,
+        next_attempt_at -> Timestamptz,
+        error -> Nullable<Text>,
+        pdf -> Nullable<Bytea>,
+        made_at -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     sessions (id) {
         id -> Uuid,
         user_id -> Int8,
@@ -242,6 +264,7 @@ diesel::joinable!(campaigns -> asset_types (asset_type));
 diesel::joinable!(daily_figures -> asset_types (asset_type));
 diesel::joinable!(imports -> users (user_id));
 diesel::joinable!(proofs -> users (asked_by));
+diesel::joinable!(receipts -> users (user_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(supply_figures -> asset_types (asset_type));
 diesel::joinable!(wallets -> asset_types (asset_type));
@@ -260,6 +283,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     idempotency_keys,
     imports,
     proofs,
+    receipt_marks,
+    receipts,
     sessions,
     supply_counts,
     supply_figures,

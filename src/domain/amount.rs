@@ -244,6 +244,30 @@ impl FromSql<Numeric, Pg> for Balance {
     }
 }
 
+/// A decimal with its thousands apart: `-1250.00` becomes `−1,250.00`.
+pub fn grouped(number: &str) -> String {
+    let (sign, digits) = number.strip_prefix('-').map_or(("", number), |digits| ("−", digits));
+    let (integer, decimals) = digits.split_once('.').map_or((digits, None), |(i, d)| (i, Some(d)));
+    let mut text = sign.to_owned();
+    for (index, digit) in integer.chars().enumerate() {
+        if index > 0 && (integer.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if let Some(decimals) = decimals {
+        text.push('.');
+        text.push_str(decimals);
+    }
+    text
+}
+
+/// As [`grouped`], with its sign before it also where that is a plus.
+pub fn signed(number: &str) -> String {
+    let is_plus = !number.starts_with('-') && number.bytes().any(|byte| (b'1'..=b'9').contains(&byte));
+    if is_plus { format!("+{}", grouped(number)) } else { grouped(number) }
+}
+
 /// Stored values have no more decimals than their asset type, so nothing is lost here.
 fn show(value: &BigDecimal, scale: u8) -> String {
     value.with_scale_round(i64::from(scale), RoundingMode::Down).to_plain_string()

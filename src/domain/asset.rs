@@ -164,13 +164,22 @@ pub struct Asset {
     pub created_at: DateTime<Utc>,
 }
 
+/// 32 characters that are not taken for each other: without 0, 1, I and O.
+pub(super) const READABLE: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+
+/// A code of so many readable characters, as people type it: case, dashes and blanks do not matter.
+pub(super) fn readable(text: &str, length: usize) -> Option<String> {
+    let characters = text.chars().filter(|character| *character != '-' && !character.is_whitespace());
+    // One more than there may be is too many already.
+    let code: String = characters.take(length + 1).map(|character| character.to_ascii_uppercase()).collect();
+    (code.len() == length && code.bytes().all(|byte| READABLE.contains(&byte))).then_some(code)
+}
+
 /// What redeems one asset, for whoever types it: 13 letters and digits without look-alikes, 65 random bits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VoucherCode(String);
 
 impl VoucherCode {
-    /// 32 characters without 0, 1, I and O.
-    const ALPHABET: &'static [u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
     const LENGTH: usize = 13;
 
     /// Makes a code from random bytes, one for each of its characters.
@@ -178,7 +187,7 @@ impl VoucherCode {
         Self(
             bytes
                 .iter()
-                .filter_map(|byte| Self::ALPHABET.get(usize::from(byte % 32)))
+                .filter_map(|byte| READABLE.get(usize::from(byte % 32)))
                 .map(|&character| char::from(character))
                 .collect(),
         )
@@ -190,13 +199,7 @@ impl VoucherCode {
     /// # Errors
     /// [`Refusal::AssetNotFound`].
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        let characters = text.chars().filter(|character| *character != '-' && !character.is_whitespace());
-        // One more than there may be is too many already.
-        let code: String = characters.take(Self::LENGTH + 1).map(|character| character.to_ascii_uppercase()).collect();
-        if code.len() != Self::LENGTH || !code.bytes().all(|byte| Self::ALPHABET.contains(&byte)) {
-            return Err(Refusal::AssetNotFound);
-        }
-        Ok(Self(code))
+        readable(text, Self::LENGTH).map(Self).ok_or(Refusal::AssetNotFound)
     }
 
     /// The code as it is stored.

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use chrono::{DateTime, Utc};
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
 use diesel::pg::{Pg, PgValue};
@@ -81,6 +82,12 @@ impl TransactionId {
     /// A new id, ordered by time (RFC 9562, version 7).
     pub fn new() -> Self {
         Self(Uuid::now_v7())
+    }
+
+    /// What is smaller than all ids made at `time` or later, and greater than all made before.
+    pub fn first_at(time: DateTime<Utc>) -> Self {
+        let milliseconds = u128::try_from(time.timestamp_millis()).unwrap_or_default();
+        Self(Uuid::from_u128(milliseconds << 80))
     }
 }
 

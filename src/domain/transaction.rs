@@ -24,6 +24,27 @@ text_enum! {
     }
 }
 
+impl TransactionType {
+    /// What happened, as the owner of one of the two wallets reads it: whether that one gained, and
+    /// the public name of the other user, if there is one.
+    pub fn told(self, gained: bool, other: Option<&str>) -> String {
+        let what = match self {
+            Self::Claim => "Credit claimed",
+            Self::TopUp => "Top-up",
+            Self::Bonus => "Bonus",
+            Self::Spend => "Spent",
+            Self::Transfer => "Transfer",
+            Self::Adjustment => "Correction",
+            Self::Reversal => "Reversal",
+        };
+        match (other, gained) {
+            (None, _) => what.to_owned(),
+            (Some(other), true) => format!("{what} from {other}"),
+            (Some(other), false) => format!("{what} to {other}"),
+        }
+    }
+}
+
 /// One signed line of a transaction on one wallet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {

@@ -9,7 +9,7 @@ use super::statement::statement;
 use super::wallets::{self, WalletView};
 use super::{Page, PageRequest};
 use crate::domain::{AssetId, Balance, Period, TransactionId, TransactionType, WalletId};
-use crate::error::Result;
+use crate::error::{Refusal, Result};
 
 /// In which order a wallet's rows come.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -151,6 +151,28 @@ pub fn of_wallet(
         let page = rows(conn, wallet.id, filter, request)?;
         Ok(History { wallet, page, totals })
     })
+}
+
+/// The whole history of a wallet in a period, the oldest row first, with its totals: both as they
+/// were at one moment. Of at most `most` rows.
+///
+/// # Errors
+/// [`Error::NotFound`](crate::error::Error::NotFound) where there is no such wallet that the viewer
+/// may know of, [`Refusal::StatementTooLong`].
+pub fn whole(
+    conn: &mut PgConnection,
+    viewer: Viewer,
+    wallet: WalletId,
+    period: Period,
+    most: usize,
+) -> Result<(WalletView, Totals, Vec<HistoryRow>)> {
+    let filter = HistoryFilter { period, transaction_type: None, order: Order::OldestFirst };
+    let request = PageRequest::first(i64::try_from(most).unwrap_or(i64::MAX));
+    let History { wallet, page, totals } = of_wallet(conn, viewer, wallet, &filter, &request)?;
+    match page.next_cursor {
+        Some(_) => Err(Refusal::StatementTooLong(most).into()),
+        None => Ok((wallet, totals, page.items)),
+    }
 }
 
 /// The totals of a period in a wallet.

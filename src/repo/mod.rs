@@ -14,6 +14,7 @@ pub mod history;
 pub mod keys;
 pub mod locks;
 mod page;
+pub mod receipts;
 pub mod reports;
 pub mod sessions;
 pub mod statement;

@@ -13,6 +13,7 @@ mod json;
 pub mod middleware;
 pub mod pages;
 pub mod problem;
+mod statements;
 mod static_files;
 pub mod view;
 
@@ -40,6 +41,7 @@ use crate::repo::doorkeeper::Doorkeeper;
 use crate::repo::{Db, sessions};
 use api::openapi::OpenApiDocument;
 use auth::Keys;
+use statements::Press;
 use static_files::StaticFiles;
 
 /// The largest body of a request, in bytes.
@@ -178,6 +180,7 @@ routes! {
         GET  "/wallets/{id}"       User    api::wallets::show;
         GET  "/wallets/{id}/transactions"     User  api::history::show;
         GET  "/wallets/{id}/statement"        User  api::statement::show;
+        GET  "/transactions/{id}/receipt"     User  api::receipts::show;
         GET  "/transactions"       User    api::transactions::list;
         GET  "/transactions/{id}"  User    api::transactions::show;
         GET  "/users/{user}/balances"         User  api::wallets::balances;
@@ -210,6 +213,11 @@ routes! {
         GET  "/credits"             User   pages::credits::list;
         POST "/credits/{id}/claim"  User   pages::credits::claim;
         GET  "/claims"              User   pages::claims::list;
+        GET  "/wallet/{code}/statement"    User    pages::statement::show;
+        GET  "/transactions/{id}/receipt"  User    pages::receipt::show;
+        GET  "/verify"                     Public  pages::verify::form;
+        GET  "/verify/{code}"              Public  pages::verify::show;
+        POST "/admin/receipts/{code}/retry"  Admin  pages::admin::jobs::retry;
         GET  "/admin"               Admin  pages::admin::overview::show;
         GET  "/admin/campaigns"              Admin  pages::admin::campaigns::list::show;
         GET  "/admin/campaigns/new"          Admin  pages::admin::campaigns::form::blank;
@@ -317,6 +325,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
     let site = Data::new(Site { public_url: parts.public_url, started: Instant::now() });
     let files = Data::new(StaticFiles::load());
     let document = Data::new(OpenApiDocument::load().map_err(std::io::Error::other)?);
+    let press = Data::new(Press::default());
     let (db, clock, jobs) = (Data::new(parts.db), Data::new(parts.clock), Data::new(parts.jobs));
     let doorkeeper = Data::new(parts.doorkeeper);
     let (ledger, passwords) = (Data::from(parts.ledger), Data::from(parts.passwords));
@@ -335,6 +344,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
             .app_data(files.clone())
             .app_data(document.clone())
             .app_data(jobs.clone())
+            .app_data(press.clone())
             .app_data(PayloadConfig::new(LARGEST_BODY))
             .wrap(Compress::default())
             .wrap(from_fn(middleware::observe))

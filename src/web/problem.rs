@@ -149,6 +149,8 @@ kinds! {
         Refusal::AlreadyRegistered => (StatusCode::CONFLICT, "already_registered"),
         Refusal::InvalidCredentials => (StatusCode::UNAUTHORIZED, "invalid_credentials"),
         Refusal::RefreshReused => (StatusCode::UNAUTHORIZED, "refresh_reused"),
+        Refusal::ReceiptFailed => (StatusCode::CONFLICT, "receipt_failed"),
+        Refusal::StatementTooLong(_) => (StatusCode::UNPROCESSABLE_ENTITY, "statement_too_long"),
         Refusal::TooManyApiKeys => (StatusCode::CONFLICT, "too_many_api_keys"),
     }
 }
@@ -292,6 +294,8 @@ mod tests {
             (Refusal::AlreadyRegistered, 409, "already_registered"),
             (Refusal::InvalidCredentials, 401, "invalid_credentials"),
             (Refusal::RefreshReused, 401, "refresh_reused"),
+            (Refusal::ReceiptFailed, 409, "receipt_failed"),
+            (Refusal::StatementTooLong(10_000), 422, "statement_too_long"),
             (Refusal::TooManyApiKeys, 409, "too_many_api_keys"),
         ];
         let errors = [

@@ -17,6 +17,8 @@ use super::static_files::StaticFiles;
 use crate::domain::Role;
 use crate::error::{Error, FieldError, Result};
 
+pub use crate::domain::grouped;
+
 /// The cookie's name for the message to show next.
 const FLASH: &str = "flash";
 
@@ -208,24 +210,6 @@ impl Moment {
     pub fn clock(time: DateTime<Utc>) -> Self {
         Self { text: time.format("%H:%M UTC").to_string(), ..Self::from(time) }
     }
-}
-
-/// A decimal with its thousands apart: `-1250.00` becomes `−1,250.00`.
-pub fn grouped(number: &str) -> String {
-    let (sign, digits) = number.strip_prefix('-').map_or(("", number), |digits| ("−", digits));
-    let (integer, decimals) = digits.split_once('.').map_or((digits, None), |(i, d)| (i, Some(d)));
-    let mut text = sign.to_owned();
-    for (index, digit) in integer.chars().enumerate() {
-        if index > 0 && (integer.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if let Some(decimals) = decimals {
-        text.push('.');
-        text.push_str(decimals);
-    }
-    text
 }
 
 /// Shows a page.

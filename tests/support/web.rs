@@ -74,7 +74,7 @@ impl Web {
         let clock: Clock = Arc::new(move || now() + TimeDelta::seconds(late.load(Ordering::Relaxed)));
         let settings = Settings { conninfo: database.url.clone(), threads: 1, batch_max: 64 };
         let ledger = Arc::new(Ledger::start(&settings, &clock).expect("threads"));
-        let jobs = Jobs::start(&db, &clock);
+        let jobs = Jobs::start(&db, &clock, public_url);
         let parts = Parts {
             db: db.clone(),
             doorkeeper: Doorkeeper::start(&database.url).expect("threads"),

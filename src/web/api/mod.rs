@@ -18,6 +18,7 @@ pub mod movements;
 pub mod openapi;
 pub mod ownership;
 pub(in crate::web) mod range;
+pub mod receipts;
 pub mod sessions;
 pub mod statement;
 pub mod system;

@@ -8,5 +8,8 @@ pub mod error;
 pub mod landing;
 mod list;
 mod parts;
+pub mod receipt;
 pub mod session;
+pub mod statement;
+pub mod verify;
 pub mod wallet;

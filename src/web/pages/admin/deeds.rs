@@ -8,7 +8,7 @@ use crate::web::pages::parts::counted;
 use crate::web::view::Moment;
 
 /// Every action of the log, and what it is called in a list.
-pub const ACTIONS: [(&str, &str); 22] = [
+pub const ACTIONS: [(&str, &str); 23] = [
     ("asset.create", "Create a credit"),
     ("asset.edit", "Edit a credit"),
     ("asset.expire", "Expire a credit"),
@@ -31,6 +31,7 @@ pub const ACTIONS: [(&str, &str); 22] = [
     ("transaction.spend", "Spend for a user"),
     ("transaction.transfer", "Transfer for a user"),
     ("transaction.batch", "Post many at once"),
+    ("receipt.retry", "Try a receipt again"),
 ];
 
 /// One thing that was done, or that happened by itself.
@@ -109,6 +110,7 @@ fn looks(action: &str) -> (&'static str, &'static str) {
         "make_admin" => ("shield-check", "accent"),
         "make_user" => ("user", "neutral"),
         "sign_out" => ("log-out", "warn"),
+        "retry" => ("refresh-cw", "neutral"),
         _ => ("history", "neutral"),
     }
 }
@@ -135,6 +137,7 @@ pub fn sentence(action: &str, target: &str, title: Option<(&str, bool)>, lines: 
         "make_admin" => return format!("Made {name} an admin"),
         "make_user" => return format!("Made {name} a user"),
         "sign_out" => return format!("Signed {name} out everywhere"),
+        "retry" => return format!("Had the receipt of transaction {name} tried again"),
         // A word that this page does not know yet is still better than silence.
         _ => return format!("{} ({target})", action.replace(['.', '_'], " ")),
     };

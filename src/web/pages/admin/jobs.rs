@@ -1,19 +1,50 @@
 //! What runs by itself, and how it went.
 
+use actix_session::Session;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use askama::Template;
+use serde::Deserialize;
 
-use crate::error::Result;
-use crate::jobs::{CLEAN_UP, EXPIRY, FIGURES, Run, RunStatus, Runs, VERIFY};
-use crate::web::auth::Admin;
-use crate::web::view::{self, Chrome, Moment};
+use crate::domain::ReceiptCode;
+use crate::error::{Error, Result};
+use crate::jobs::{CLEAN_UP, EXPIRY, FIGURES, RECEIPTS, Run, RunStatus, Runs, VERIFY};
+use crate::repo::Db;
+use crate::repo::receipts::{self, FailedReceipt};
+use crate::web::auth::{Admin, By, CsrfForm};
+use crate::web::extract::{Now, PathOf};
+use crate::web::pages::parts::counted;
+use crate::web::view::{self, Chrome, Flash, Moment};
 
 #[derive(Template)]
 #[template(path = "admin/jobs.html")]
 struct JobsPage {
     chrome: Chrome,
     jobs: Vec<JobRow>,
+    /// How many receipts are being made, and how many could not be; none for none.
+    backlog: Option<String>,
+    failed: Vec<FailedRow>,
+}
+
+/// A receipt that could not be made.
+struct FailedRow {
+    code: String,
+    transaction: String,
+    user: String,
+    error: String,
+    failed_at: Moment,
+}
+
+impl From<FailedReceipt> for FailedRow {
+    fn from(receipt: FailedReceipt) -> Self {
+        Self {
+            code: receipt.code,
+            transaction: receipt.transaction.to_string(),
+            user: receipt.user,
+            error: receipt.error,
+            failed_at: receipt.failed_at.into(),
+        }
+    }
 }
 
 /// One job.
@@ -46,6 +77,7 @@ pub fn rows(runs: &Runs) -> Vec<JobRow> {
         JobRow { name, text, when, status, tone, last_run: run.last_run.map(Moment::from) }
     };
     [
+        (RECEIPTS, "Receipts", "Every second", "Makes the receipts that somebody asked for, and those of new transactions."),
         (EXPIRY, "Expiry", "Every minute", "Marks credits whose time has passed as expired."),
         (
             FIGURES,
@@ -57,7 +89,7 @@ pub fn rows(runs: &Runs) -> Vec<JobRow> {
             CLEAN_UP,
             "Clean-up",
             "Every hour",
-            "Forgets idempotency keys after a day, and sessions and API keys a month after they ended.",
+            "Forgets idempotency keys after a day, files of receipts after a week, and sessions and API keys a month after they ended.",
         ),
         (VERIFY, "Proof of the books", "Every day", "Checks every promise of the ledger on all entries."),
     ]
@@ -68,7 +100,44 @@ pub fn rows(runs: &Runs) -> Vec<JobRow> {
 /// `GET /admin/jobs`
 ///
 /// # Errors
-/// [`crate::error::Error::Broken`] where the template fails.
-pub async fn show(_: Admin, chrome: Chrome, runs: Data<Runs>) -> Result<HttpResponse> {
-    view::page(&JobsPage { chrome, jobs: rows(&runs) })
+/// Those of the database.
+pub async fn show(_: Admin, chrome: Chrome, runs: Data<Runs>, db: Data<Db>) -> Result<HttpResponse> {
+    let (waiting, failed, latest) = db.run(receipts::backlog).await?;
+    let parts = [(waiting, "waits", "wait"), (failed, "could not be made", "could not be made")];
+    let parts = parts.into_iter().filter(|(number, _, _)| *number > 0);
+    let parts: Vec<String> = parts.map(|(number, one, many)| counted(number, one, many)).collect();
+    view::page(&JobsPage {
+        chrome,
+        jobs: rows(&runs),
+        backlog: (!parts.is_empty()).then(|| parts.join(", ")),
+        failed: latest.into_iter().map(FailedRow::from).collect(),
+    })
+}
+
+/// The button that has a receipt tried again.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetryForm {}
+
+/// `POST /admin/receipts/{code}/retry`
+///
+/// # Errors
+/// [`Error::NotFound`] where no receipt can have the code, and those of the database.
+pub async fn retry(
+    _: Admin,
+    code: PathOf<String>,
+    _: CsrfForm<RetryForm>,
+    by: By,
+    cookie: Session,
+    now: Now,
+    db: Data<Db>,
+) -> Result<HttpResponse> {
+    let code = ReceiptCode::parse(&code.0).ok_or(Error::NotFound)?;
+    let retried = db.run(move |conn| receipts::retry(conn, &by.0, &code, now.0)).await?;
+    let flash = match retried {
+        true => Flash::good("The receipt is tried again now."),
+        false => Flash::warn("This receipt is not one that could not be made. Nothing was changed."),
+    };
+    flash.leave(&cookie)?;
+    Ok(view::see_other("/admin/jobs"))
 }

@@ -1,0 +1,2 @@
+drop table receipt_marks;
+drop table receipts;

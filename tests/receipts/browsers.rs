@@ -1,0 +1,74 @@
+//! Receipts in real browsers, with scripts and without.
+
+use crate::Stage;
+use crate::support::api::audit;
+use crate::support::browser::Screen::{Desk, Phone};
+use crate::support::browser::Scripts::{Off, On};
+use crate::support::browser::{Browser, Screen, Scripts};
+use crate::{code_of, receipt};
+
+async fn assert_fits(browser: &Browser, screen: Screen) {
+    let widths = browser.ask("[document.documentElement.scrollWidth, window.innerWidth]").await;
+    let (page, window) = (widths[0].as_u64().unwrap(), widths[1].as_u64().unwrap());
+    assert!(page <= window && window == screen.width(), "{page} in {window} at {}", browser.place().await);
+    assert_eq!(browser.complaints().await, [""; 0], "{}", browser.place().await);
+}
+
+/// Waits on the page until the receipt comes by itself, then has its code checked.
+async fn prepare_and_check(screen: Screen, scripts: Scripts) {
+    let stage = Stage::new().await;
+    let id = stage.transfer("12.50", "Dinner").await;
+    // Nobody makes it before the page has been seen.
+    let hold = "create function hold() returns trigger language plpgsql as $$ begin
+            new.next_attempt_at := now() + interval '1 hour'; return new; end $$;
+        create trigger hold before insert on receipts for each row execute function hold()";
+    run(&stage, hold);
+    let path = format!("/transactions/{id}/receipt");
+    let browser = Browser::start(&stage.web, screen, scripts).await;
+    browser.open("/wallet").await;
+    browser.sign_in("asha").await;
+    browser.arrive("/wallet").await;
+    browser.open(&path).await;
+    browser.see(".empty", "Your receipt is being prepared").await;
+    assert_fits(&browser, screen).await;
+    // The page that comes back by itself shows what has become of it.
+    run(&stage, "update receipts set status = 'failed', error = 'no space left'");
+    browser.see(".empty", "could not be made").await;
+    assert_fits(&browser, screen).await;
+    run(&stage, "update receipts set status = 'pending', attempts = 0, next_attempt_at = now()");
+    let code = code_of(&receipt(&stage.asha, &id).await);
+
+    browser.open("/verify").await;
+    browser.fill("code", &code.to_lowercase()).await;
+    browser.press("Check").await;
+    browser.arrive(&format!("/verify/{code}")).await;
+    browser.see("dl", "12.50 GOLD").await;
+    assert_fits(&browser, screen).await;
+    browser.fill("code", "ABCD-EFGH-JKLM-NPQR").await;
+    browser.press("Check").await;
+    browser.see(".summary", "There is no such receipt").await;
+    assert_fits(&browser, screen).await;
+    audit(&stage.web);
+}
+
+fn run(stage: &Stage, sql: &str) {
+    let run = |conn: &mut diesel::PgConnection| {
+        diesel::connection::SimpleConnection::batch_execute(conn, sql).map_err(Into::into)
+    };
+    stage.web.db.run_here(run).unwrap();
+}
+
+#[actix_web::test]
+async fn a_receipt_comes_by_itself_and_its_code_can_be_checked() {
+    prepare_and_check(Desk, On).await;
+}
+
+#[actix_web::test]
+async fn a_receipt_needs_no_scripts() {
+    prepare_and_check(Desk, Off).await;
+}
+
+#[actix_web::test]
+async fn a_receipt_needs_no_more_than_a_phone() {
+    prepare_and_check(Phone, On).await;
+}
