@@ -210,6 +210,11 @@ routes! {
         GET  "/credits"             User   pages::credits::list;
         POST "/credits/{id}/claim"  User   pages::credits::claim;
         GET  "/claims"              User   pages::claims::list;
+        GET  "/transactions"        User   pages::activity::list;
+        GET  "/spend"               User   pages::movements::spend_form;
+        POST "/spend"               User   pages::movements::spend;
+        GET  "/transfer"            User   pages::movements::transfer_form;
+        POST "/transfer"            User   pages::movements::transfer;
         GET  "/admin"               Admin  pages::admin::overview::show;
         GET  "/admin/campaigns"              Admin  pages::admin::campaigns::list::show;
         GET  "/admin/campaigns/new"          Admin  pages::admin::campaigns::form::blank;

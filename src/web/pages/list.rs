@@ -29,6 +29,14 @@ pub struct Choice {
     pub selected: bool,
 }
 
+/// A select of a form, with what is chosen and what is wrong with that.
+pub struct SelectField {
+    /// Its options.
+    pub choices: Vec<Choice>,
+    /// What is wrong with it.
+    pub error: Option<String>,
+}
+
 /// One active filter.
 pub struct Chip {
     /// What it asks for.

@@ -1,5 +1,6 @@
 //! The HTML pages: handlers, each with its page's template struct beside it.
 
+pub mod activity;
 pub mod admin;
 mod charts;
 pub mod claims;
@@ -7,6 +8,7 @@ pub mod credits;
 pub mod error;
 pub mod landing;
 mod list;
+pub mod movements;
 mod parts;
 pub mod session;
 pub mod wallet;
