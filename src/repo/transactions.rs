@@ -316,8 +316,7 @@ impl Activity {
     pub fn of(view: TransactionView, user: UserId) -> Self {
         let TransactionView { transaction, user: about, counterparty } = view;
         let (first, second) = transaction.sides();
-        let (own, other) =
-            if first.owner == Owner::User(user) { (first, counterparty) } else { (second, Some(about)) };
+        let (own, other) = if first.owner == Owner::User(user) { (first, counterparty) } else { (second, Some(about)) };
         Self {
             transaction: transaction.id,
             transaction_type: transaction.transaction_type,

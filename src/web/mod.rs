@@ -210,7 +210,9 @@ routes! {
         GET  "/credits"             User   pages::credits::list;
         POST "/credits/{id}/claim"  User   pages::credits::claim;
         GET  "/claims"              User   pages::claims::list;
+        GET  "/wallet/{code}"       User   pages::statement::show;
         GET  "/transactions"        User   pages::activity::list;
+        GET  "/transactions/{id}"   User   pages::transaction::show;
         GET  "/spend"               User   pages::movements::spend_form;
         POST "/spend"               User   pages::movements::spend;
         GET  "/transfer"            User   pages::movements::transfer_form;

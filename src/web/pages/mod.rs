@@ -11,4 +11,6 @@ mod list;
 pub mod movements;
 mod parts;
 pub mod session;
+pub mod statement;
+pub mod transaction;
 pub mod wallet;

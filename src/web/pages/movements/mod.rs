@@ -144,13 +144,7 @@ impl Mover {
         view::page(&self.page(deed, chrome, &MovementForm::blank(query), Vec::new()).await?)
     }
 
-    async fn sent(
-        &self,
-        deed: Deed,
-        chrome: Chrome,
-        mut form: MovementForm,
-        cookie: &Session,
-    ) -> Result<HttpResponse> {
+    async fn sent(&self, deed: Deed, chrome: Chrome, mut form: MovementForm, cookie: &Session) -> Result<HttpResponse> {
         if form.is_to_change() {
             return view::page(&self.page(deed, chrome, &form, Vec::new()).await?);
         }
