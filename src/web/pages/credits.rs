@@ -8,13 +8,13 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::list::{self, Address, Chip, Choice, Pager};
-use super::parts::{CreditCard, kind_word, name_of};
+use super::parts::{Bars, CreditCard, kind_word, name_of};
 use crate::domain::posting::{Action, Command};
 use crate::domain::{AssetId, AssetKind, AssetStatus, AssetType, Transaction};
 use crate::error::{Error, Refusal, Result};
 use crate::ledger::{Ledger, Outcome};
 use crate::repo::assets::{self, Alternatives, AssetFilter, Viewer};
-use crate::repo::{Db, asset_types};
+use crate::repo::{Db, asset_types, campaigns};
 use crate::web::auth::{CsrfForm, CurrentUser};
 use crate::web::extract::{Now, PathOf, QueryOf};
 use crate::web::view::{self, Chrome, Flash, Moment, grouped, local_path};
@@ -83,12 +83,14 @@ pub async fn list(
     now: Now,
     db: Data<Db>,
 ) -> Result<HttpResponse> {
-    let (query, now, viewer) = (query.0, now.0, Viewer::User(current.user.id));
+    let (query, now, user) = (query.0, now.0, current.user);
+    let viewer = Viewer::User(user.id);
     let (request, filter) = (list::request(&query.cursor)?, query.filter());
-    let (filter, page, asset_types) = db
+    let (filter, page, bars, asset_types) = db
         .run(move |conn| {
             let page = assets::page(conn, viewer, &filter, assets::USUAL, &request, now)?;
-            Ok((filter, page, asset_types::all(conn)?))
+            let bars = Bars::of(&user, &page.items, |ids| campaigns::used_up_by(conn, user.id, ids))?;
+            Ok((filter, page, bars, asset_types::all(conn)?))
         })
         .await?;
     let address = address(&filter, &asset_types);
@@ -104,7 +106,7 @@ pub async fn list(
             chips: address.chips(),
         },
         pager: address.pager(&query.cursor, page.next_cursor.as_deref()),
-        credits: page.items.into_iter().map(|view| CreditCard::new(view, &asset_types, now)).collect(),
+        credits: page.items.into_iter().map(|view| CreditCard::new(view, &asset_types, &bars, now)).collect(),
         back: address.href(),
     })
 }

@@ -5,11 +5,12 @@ use actix_web::web::Data;
 use askama::Template;
 
 use super::activity::{ActivityDay, by_day};
-use super::parts::{Coin, CreditCard};
+use super::parts::{Bars, Coin, CreditCard};
+use crate::domain::{Balance, UserStatus};
 use crate::error::Result;
 use crate::repo::transactions;
 use crate::repo::wallets::{self, Holding};
-use crate::repo::{Db, assets};
+use crate::repo::{Db, assets, campaigns};
 use crate::web::auth::CurrentUser;
 use crate::web::extract::Now;
 use crate::web::view::{self, Chrome, grouped};
@@ -24,6 +25,7 @@ const ACTIVITY: i64 = 10;
 #[template(path = "wallet/overview.html")]
 struct WalletPage {
     chrome: Chrome,
+    is_frozen: bool,
     balances: Vec<BalanceCard>,
     credits: Vec<CreditCard>,
     activity: Vec<ActivityDay>,
@@ -35,21 +37,26 @@ struct BalanceCard {
     initial: String,
     hue: u32,
     amount: String,
-    /// The statement, once there is one.
-    href: Option<String>,
+    /// What must stay; none where that is nothing.
+    floor: Option<String>,
+    has_some: bool,
+    transferable: bool,
 }
 
 impl From<&Holding> for BalanceCard {
     fn from(holding: &Holding) -> Self {
-        let asset_type = &holding.asset_type;
+        let Holding { asset_type, balance } = holding;
+        let text = |balance: &Balance| grouped(&balance.at_scale(asset_type.scale.0));
         let Coin { initial, hue } = Coin::of(&asset_type.code);
         Self {
             asset_type: asset_type.code.to_string(),
             name: asset_type.name.clone(),
             initial,
             hue,
-            amount: grouped(&holding.balance.at_scale(asset_type.scale.0)),
-            href: None,
+            amount: text(balance),
+            floor: Some(&asset_type.minimum_balance).filter(|floor| **floor != Balance::zero()).map(text),
+            has_some: *balance > Balance::zero(),
+            transferable: asset_type.transferable,
         }
     }
 }
@@ -59,19 +66,22 @@ impl From<&Holding> for BalanceCard {
 /// # Errors
 /// Those of the database.
 pub async fn show(current: CurrentUser, chrome: Chrome, now: Now, db: Data<Db>) -> Result<HttpResponse> {
-    let (user, now) = (current.user.id, now.0);
-    let (holdings, credits, activity) = db
+    let (user, now) = (current.user, now.0);
+    let is_frozen = user.status == UserStatus::Frozen;
+    let (holdings, credits, bars, activity) = db
         .run(move |conn| {
-            let holdings = wallets::holdings(conn, user)?;
+            let holdings = wallets::holdings(conn, user.id)?;
             let credits = assets::claimable_first(conn, CREDITS, now)?;
-            Ok((holdings, credits, transactions::recent_of(conn, user, ACTIVITY)?))
+            let bars = Bars::of(&user, &credits, |ids| campaigns::used_up_by(conn, user.id, ids))?;
+            Ok((holdings, credits, bars, transactions::recent_of(conn, user.id, ACTIVITY)?))
         })
         .await?;
     let asset_types: Vec<_> = holdings.iter().map(|holding| holding.asset_type.clone()).collect();
     view::page(&WalletPage {
         chrome,
+        is_frozen,
         balances: holdings.iter().map(BalanceCard::from).collect(),
-        credits: credits.into_iter().map(|view| CreditCard::new(view, &asset_types, now)).collect(),
+        credits: credits.into_iter().map(|view| CreditCard::new(view, &asset_types, &bars, now)).collect(),
         activity: by_day(activity, now.date_naive()),
     })
 }
