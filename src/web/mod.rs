@@ -208,6 +208,7 @@ routes! {
         POST "/theme"          Public  pages::session::theme;
         GET  "/wallet"              User   pages::wallet::show;
         GET  "/credits"             User   pages::credits::list;
+        POST "/credits"             User   pages::credits::redeem;
         POST "/credits/{id}/claim"  User   pages::credits::claim;
         GET  "/claims"              User   pages::claims::list;
         GET  "/wallet/{code}"       User   pages::statement::show;
