@@ -55,9 +55,9 @@ impl Branch {
         submit(&self.bank.web, &self.anna, path, fields).await
     }
 
-    /// What the form of a transfer of CASH leads to.
-    async fn transfer(&self, receiver: &str, amount: &str) -> Response {
-        self.submit("/transfer", &transfer(receiver, amount)).await
+    /// The review of a transfer of CASH.
+    async fn transfer(&self, receiver: &str, amount: &str) -> String {
+        self.review("/transfer", &transfer(receiver, amount)).await
     }
 
     /// The page of a form that must come back.
@@ -67,6 +67,13 @@ impl Branch {
         let html = answer.text().await.unwrap();
         assert_eq!(status, 422, "{fields:?}: {:?}", texts(&html, "main"));
         html
+    }
+
+    /// The review that a sound form leads to.
+    async fn review(&self, path: &str, fields: &[(&str, &str)]) -> String {
+        let to = place(&self.submit(path, fields).await);
+        assert_eq!(to, format!("{path}/review"));
+        self.page(&to).await
     }
 
     /// Confirms what a review shows.

@@ -71,7 +71,7 @@ async fn everything_that_is_wrong_is_told_at_once_in_the_order_of_the_form() {
 #[actix_web::test]
 async fn what_was_spent_elsewhere_meanwhile_is_told_at_the_second_step() {
     let branch = Branch::with_cash("100").await;
-    let review = shown(branch.submit("/spend", &spending("CASH", "80")).await, 200).await;
+    let review = branch.review("/spend", &spending("CASH", "80")).await;
     posted(&branch.bank.anna, &spend("30")).await;
     let html = shown(branch.confirm("/spend", &review).await, 422).await;
     assert_eq!(texts(&html, "h1"), ["Spend"]);
@@ -86,7 +86,7 @@ async fn what_was_spent_elsewhere_meanwhile_is_told_at_the_second_step() {
 #[actix_web::test]
 async fn a_frozen_user_is_told_so_before_and_between_the_steps() {
     let branch = Branch::with_cash("100").await;
-    let review = shown(branch.transfer("ben", "10").await, 200).await;
+    let review = branch.transfer("ben", "10").await;
     branch.bank.freeze("anna");
     let html = shown(branch.confirm("/transfer", &review).await, 422).await;
     for html in [html, branch.page("/transfer").await, branch.refused("/spend", &spending("CASH", "1")).await] {
@@ -115,7 +115,7 @@ async fn a_key_of_a_script_and_one_of_a_form_never_meet() {
     let branch = Branch::with_cash("100").await;
     let answer = ask_under(&branch.bank.anna, KEY, &spend("1")).await;
     assert_eq!(answer.status(), 201);
-    let review = shown(branch.submit("/spend", &spending("CASH", "2")).await, 200).await;
+    let review = branch.review("/spend", &spending("CASH", "2")).await;
     assert_eq!(branch.confirm("/spend", &review).await.status(), 303);
     let held: Value = branch.bank.anna.read("/users/me/balances/CASH").await;
     assert_eq!(held["balance"], "97.00");
