@@ -211,7 +211,7 @@ routes! {
         POST "/credits"             User   pages::credits::redeem;
         POST "/credits/{id}/claim"  User   pages::credits::claim;
         GET  "/claims"              User   pages::claims::list;
-        GET  "/wallet/{code}"       User   pages::statement::show;
+        GET  "/wallet/{code}"       User   pages::history::show;
         GET  "/transactions"        User   pages::activity::list;
         GET  "/transactions/{id}"   User   pages::transaction::show;
         GET  "/spend"               User   pages::movements::spend_form;
