@@ -6,14 +6,14 @@ use actix_web::web::Data;
 use askama::Template;
 use serde::Deserialize;
 
-use super::new::{Choosable, SelectField, campaign, time, written};
+use super::new::{Choosable, campaign, time, written};
 use crate::domain::{Amount, Asset, AssetId, AssetKind, AssetStatus, AssetTypeCode, Scale};
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::repo::Db;
 use crate::repo::assets::{self, AssetChange, Ownership};
 use crate::web::auth::{Admin, By, CsrfForm};
 use crate::web::extract::{Now, PathOf};
-use crate::web::pages::list;
+use crate::web::pages::list::{self, SelectField};
 use crate::web::pages::parts::kind_word;
 use crate::web::view::{self, Chrome, Field, Flash};
 
