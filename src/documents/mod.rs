@@ -57,7 +57,8 @@ fn letterhead(sheets: &mut Sheets, address: &str) {
     sheets.mark(Spot { page: 0, x: MARGIN, y: 1_000 }, 560);
     let name = sheets.write(Spot { page: 0, x: MARGIN + 680, y: 1_400 }, Side::Right, "Coffer", name);
     let host = address.split_once("://").map_or(address, |(_, host)| host);
-    let host = sheets.write(Spot { page: 0, x: WIDTH - MARGIN, y: 1_390 }, Side::Left, host, LABEL);
+    let host = sheets.first_line(host, WIDTH / 2, LABEL);
+    let host = sheets.put(Spot { page: 0, x: WIDTH - MARGIN, y: 1_390 }, Side::Left, host, LABEL);
     sheets.read(sheet::Branch::of(krilla::tagging::Tag::P, vec![name, host]));
 }
 
@@ -67,7 +68,8 @@ fn foot(sheets: &mut Sheets, title: &str) {
     for page in 0..pages {
         let y = HEIGHT - 800;
         sheets.fill(Spot { page, x: MARGIN, y: y - 320 }, WIDTH - 2 * MARGIN, 10, colours::LINE);
-        sheets.repeat(Spot { page, x: MARGIN, y }, Side::Right, title, LABEL);
+        let line = sheets.first_line(title, WIDTH * 2 / 3, LABEL);
+        sheets.repeat(Spot { page, x: MARGIN, y }, Side::Right, &line.text, LABEL);
         let number = format!("Page {} of {pages}", page + 1);
         sheets.repeat(Spot { page, x: WIDTH - MARGIN, y }, Side::Left, &number, LABEL);
     }

@@ -53,11 +53,8 @@ impl Receipt {
         let lead = Style { size: 240, bold: false, colour: colours::MUTED };
         let receipt = sheets.write(spot(MARGIN, 2_500), Side::Right, "Receipt", lead);
         sheets.read(Branch::heading(1, "Receipt", vec![receipt]));
-        let size = [720, 600, 480, 360].into_iter().find(|&size| {
-            let style = Style { size, bold: true, colour: colours::INK };
-            sheets.face(style).shape(&self.amount).width(size) <= WIDTH - 2 * MARGIN
-        });
-        let style = Style { size: size.unwrap_or(280), bold: true, colour: colours::INK };
+        let style = Style { size: 720, bold: true, colour: colours::INK };
+        let style = sheets.fitting(std::slice::from_ref(&self.amount), WIDTH - 2 * MARGIN, style);
         let amount = sheets.write(spot(MARGIN, 3_300), Side::Right, &self.amount, style);
         sheets.read(Branch::of(Tag::P, vec![amount]));
         let (title, y) =
@@ -91,6 +88,7 @@ impl Receipt {
         let (heading, y) = lines(sheets, &title, spot(MARGIN, y), WIDTH - 2 * MARGIN, SECTION);
         sheets.read(Branch::heading(2, &title, heading));
         let third = (WIDTH - 2 * MARGIN) / 3;
+        let style = sheets.fitting(&self.balances, third - 120, STRONG);
         let y = y + 200;
         rule(sheets, y);
         let ends = [MARGIN + third, MARGIN + 2 * third, MARGIN + 3 * third];
@@ -104,7 +102,7 @@ impl Receipt {
         let column = || Tag::TH(TableHeaderScope::Column).into();
         let head = row(["Before", "Change", "After"], y + 290, LABEL, &column);
         let [before, change, after] = &self.balances;
-        let body = row([before, change, after], y + 620, STRONG, &|| Tag::TD.into());
+        let body = row([before, change, after], y + 620, style, &|| Tag::TD.into());
         let head = Branch::around(Tag::THead, vec![head]);
         sheets.read(Branch::around(Tag::Table, vec![head, Branch::around(Tag::TBody, vec![body])]));
         rule(sheets, y + 760);

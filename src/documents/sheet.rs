@@ -138,6 +138,20 @@ impl Sheets {
         if style.bold { &self.faces.semi_bold } else { &self.faces.regular }
     }
 
+    /// The style at the largest size, from its own down, at which all texts are at most so wide.
+    pub fn fitting(&self, texts: &[String], width: Twips, style: Style) -> Style {
+        let runs: Vec<Run> = texts.iter().map(|text| self.face(style).shape(text)).collect();
+        let fits = |size: &Twips| runs.iter().all(|run| run.width(*size) <= width);
+        let size = (80..=style.size).rev().step_by(5).find(fits).unwrap_or(80);
+        Style { size, ..style }
+    }
+
+    /// What of a text fits into one line.
+    pub fn first_line(&self, text: &str, width: Twips, style: Style) -> Run {
+        let face = self.face(style);
+        face.wrap(text, style.size, width).into_iter().next().unwrap_or_else(|| face.shape(""))
+    }
+
     /// Puts a shaped text somewhere; returns its number in the order of reading.
     pub fn put(&mut self, spot: Spot, side: Side, run: Run, style: Style) -> usize {
         let leaf = self.leaves;

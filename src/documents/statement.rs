@@ -83,10 +83,10 @@ impl Statement {
         let lead = Style { size: 240, bold: false, colour: colours::MUTED };
         let statement = sheets.write(at(2_400), Side::Right, "Statement", lead);
         sheets.read(Branch::heading(1, "Statement", vec![statement]));
-        let title = first_line(sheets, &self.title, WIDTH - 2 * MARGIN, Style { size: 400, ..STRONG });
+        let title = sheets.first_line(&self.title, WIDTH - 2 * MARGIN, Style { size: 400, ..STRONG });
         let title = sheets.put(at(2_900), Side::Right, title, Style { size: 400, ..STRONG });
         let about = format!("Wallet of {} · {}", self.owner, self.period);
-        let about = first_line(sheets, &about, WIDTH - 2 * MARGIN, LABEL);
+        let about = sheets.first_line(&about, WIDTH - 2 * MARGIN, LABEL);
         let about = sheets.put(at(3_250), Side::Right, about, LABEL);
         sheets.read(Branch::of(Tag::P, vec![title]));
         sheets.read(Branch::of(Tag::P, vec![about]));
@@ -97,7 +97,7 @@ impl Statement {
         let (y, width) = (3_600, WIDTH - 2 * MARGIN);
         sheets.fill(Spot { page: 0, x: MARGIN, y }, width, 900, colours::SOFT);
         let quarter = width / 4;
-        let style = size_that_fits(sheets, &self.totals, quarter - 240, STRONG);
+        let style = sheets.fitting(&self.totals, quarter - 240, STRONG);
         let names = ["Opening balance", "Received", "Given", "Closing balance"];
         let mut cells = Vec::new();
         for (place, (name, total)) in (0..).zip(names.into_iter().zip(&self.totals)) {
@@ -118,7 +118,7 @@ impl Statement {
         }
         let columns = self.rows.iter().map(|row| &row.balance).chain(self.rows.iter().map(|row| &row.amount));
         let widest = columns.max_by_key(|number| number.chars().count()).cloned().unwrap_or_default();
-        let numbers = size_that_fits(sheets, &[widest], WIDTH - MARGIN - AMOUNT - 120, SMALL);
+        let numbers = sheets.fitting(&[widest], WIDTH - MARGIN - AMOUNT - 120, SMALL);
         let head = head(sheets, 0, FIRST);
         let mut place = Spot { page: 0, x: MARGIN, y: FIRST + 120 };
         let mut rows = Vec::new();
@@ -182,18 +182,4 @@ fn print_row(sheets: &mut Sheets, row: &Row, lines: Vec<(Run, Style)>, place: Sp
     let balance = sheets.write(Spot { x: WIDTH - MARGIN, y, ..place }, Side::Left, &row.balance, numbers);
     let cells = [vec![time], what, vec![amount], vec![balance]];
     Branch::around(Tag::TR, cells.into_iter().map(|cell| Branch::of(Tag::TD, cell)).collect())
-}
-
-/// The largest size, from the style's down, at which all texts are at most so wide.
-fn size_that_fits(sheets: &Sheets, texts: &[String], width: Twips, style: Style) -> Style {
-    let runs: Vec<Run> = texts.iter().map(|text| sheets.face(style).shape(text)).collect();
-    let fits = |size: &Twips| runs.iter().all(|run| run.width(*size) <= width);
-    let size = (80..=style.size).rev().step_by(5).find(fits).unwrap_or(80);
-    Style { size, ..style }
-}
-
-/// What of a text fits into one line, by whole words.
-fn first_line(sheets: &Sheets, text: &str, width: Twips, style: Style) -> Run {
-    let face = sheets.face(style);
-    face.wrap(text, style.size, width).into_iter().next().unwrap_or_else(|| face.shape(""))
 }

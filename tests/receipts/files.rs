@@ -85,12 +85,14 @@ async fn a_statement_comes_as_pdf_for_its_owner_and_for_admins() {
         "number 59",
         "−0.50",
         "+100.00",
-        "Page 1 of 3",
-        "Page 3 of 3",
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
-    assert_eq!(text.matches("What happened").count(), 3);
+    let pages = text.matches("What happened").count();
+    assert!(pages > 1, "{text}");
+    for page in 1..=pages {
+        assert!(text.contains(&format!("Page {page} of {pages}")), "page {page} of {pages}");
+    }
     assert_eq!(send(stage.admin.get(&path)).await.bytes().await.unwrap(), bytes);
     assert_eq!(problem(send(stage.bela.get(&path)).await).await, is(404, "not_found"));
     let none = send(stage.asha.get(&format!("{path}&start_date=2001-01-01&end_date=2001-01-31"))).await;

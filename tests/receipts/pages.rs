@@ -28,10 +28,10 @@ async fn the_waiting_page_comes_back_by_itself_until_the_file_is_there() {
     let file = get(&stage, &asha, &path).await;
     assert_eq!((file.status().as_u16(), file.headers()["content-type"].to_str().unwrap()), (200, "application/pdf"));
     assert!(pdf_text(&file.bytes().await.unwrap()).contains("Wallet of asha"));
-    let stranger = signed_in(&stage, "bela").await;
-    assert_eq!(get(&stage, &stranger, &path).await.status(), 200);
+    let bela = signed_in(&stage, "bela").await;
+    assert_eq!(get(&stage, &bela, &path).await.status(), 202);
     let top_up = stage.top_up("1").await;
-    assert_eq!(get(&stage, &stranger, &format!("/transactions/{top_up}/receipt")).await.status(), 404);
+    assert_eq!(get(&stage, &bela, &format!("/transactions/{top_up}/receipt")).await.status(), 404);
     assert_eq!(get(&stage, &anyone(), &path).await.url().path(), "/login");
 }
 

@@ -116,7 +116,6 @@ pub async fn show(_: Admin, chrome: Chrome, runs: Data<Runs>, db: Data<Db>) -> R
 
 /// The button that has a receipt tried again.
 #[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct RetryForm {}
 
 /// `POST /admin/receipts/{code}/retry`
