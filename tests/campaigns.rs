@@ -349,7 +349,8 @@ async fn the_counts_of_large_campaigns_come_from_the_index_alone() {
     assert_eq!(totals, [10_000; 20]);
     assert_eq!(counts(&user, &large).await, [9_999, 1, 0, 1]);
     // How many rows a list looked up in the table itself, and how often it read all of it.
-    let looks = "select coalesce(idx_tup_fetch, 0) as fetched, seq_scan from pg_stat_xact_user_tables where relname = 'assets'";
+    let looks =
+        "select coalesce(idx_tup_fetch, 0) as fetched, seq_scan from pg_stat_xact_user_tables where relname = 'assets'";
     let anna = web.db.run_here(|conn| users::by_external_id(conn, "anna")).unwrap().unwrap();
     // On a connection of its own, which has looked at nothing else.
     let seen = coffer::repo::connect(web.conninfo()).unwrap().transaction(|conn| {

@@ -221,10 +221,9 @@ fn record_deeds(
 fn is_an_admins(command: &Command, posting: &Posting) -> bool {
     let own = Owner::User(command.requested_by);
     match posting.transaction_type {
-        TransactionType::TopUp
-        | TransactionType::Bonus
-        | TransactionType::Adjustment
-        | TransactionType::Reversal => true,
+        TransactionType::TopUp | TransactionType::Bonus | TransactionType::Adjustment | TransactionType::Reversal => {
+            true
+        }
         TransactionType::Spend | TransactionType::Transfer => posting.debit.wallet.owner != own,
         TransactionType::Claim => posting.credit.wallet.owner != own,
     }

@@ -144,7 +144,10 @@ async fn all_that_match_are_the_same_ones_and_not_just_as_many() {
     house.claim(ids[0]).await;
     let unseen = house.issue("Winter", 1, "CASH", "10").await[0];
     let answer = confirm(&house, &html, &[]).await;
-    assert_eq!(texts(&answer.text().await.unwrap(), ".note"), ["What matches has changed since you looked. Please look again."]);
+    assert_eq!(
+        texts(&answer.text().await.unwrap(), ".note"),
+        ["What matches has changed since you looked. Please look again."]
+    );
     assert_eq!(house.asset(unseen).await["status"], "available");
 }
 

@@ -210,7 +210,10 @@ async fn a_campaign_goes_with_all_its_credits_unless_one_has_been_claimed() {
     assert_eq!((count_in(&web, "campaigns"), count_in(&web, "assets")), (1, 2));
     let (action, before, after) = last_line(&web, &format!("campaign:{}", id(&gone)));
     assert_eq!((action.as_str(), &after), ("campaign.delete", &Value::Null));
-    assert_eq!((&before["title"], &before["amount"], &before["quantity"]), (&json!("Autumn"), &json!("2.50"), &json!(3)));
+    assert_eq!(
+        (&before["title"], &before["amount"], &before["quantity"]),
+        (&json!("Autumn"), &json!("2.50"), &json!(3))
+    );
     audit(&web);
 }
 

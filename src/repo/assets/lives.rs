@@ -9,7 +9,9 @@ use diesel::sql_types::{Array, BigInt, Timestamptz};
 
 use super::creation::{NewRow, insert, random_code, told};
 use super::{AssetFilter, AssetView, NewAssets, Sum, find};
-use crate::domain::{Amount, Asset, AssetId, AssetStatus, AssetTypeCode, Balance, CampaignId, Reason, Scale, VoucherCode};
+use crate::domain::{
+    Amount, Asset, AssetId, AssetStatus, AssetTypeCode, Balance, CampaignId, Reason, Scale, VoucherCode,
+};
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::repo::asset_types;
 use crate::repo::audit::{self, Act, Actor};

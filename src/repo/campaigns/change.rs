@@ -295,9 +295,7 @@ fn growth(
     let most = NewAssets::MOST;
     match usize::try_from(wanted.saturating_sub(from)) {
         Ok(0) => Ok(None),
-        Ok(_) if after.ends_at.is_some_and(|ends_at| ends_at <= now) => {
-            Err(invalid("quantity", HAS_ENDED))
-        }
+        Ok(_) if after.ends_at.is_some_and(|ends_at| ends_at <= now) => Err(invalid("quantity", HAS_ENDED)),
         Ok(more) if more <= most => Ok(Some(Growth { from, more })),
         Ok(_) => Err(invalid("quantity", "Add at most 10,000 credits at a time.")),
         Err(_) => Err(invalid("quantity", format!("There are {from} credits already, and none are taken away here."))),
@@ -341,7 +339,9 @@ fn carry_over(conn: &mut PgConnection, before: &Campaign, after: &Campaign, now:
     .bind::<Nullable<Text>, _>(changed(&before.kind, &after.kind))
     .bind::<Nullable<Text>, _>(changed(&before.asset_type, &after.asset_type))
     // What was an asset's own amount means nothing in another unit.
-    .bind::<Nullable<Numeric>, _>(changed(&before.amount, &after.amount).or(is_of_another_unit.then_some(&after.amount)))
+    .bind::<Nullable<Numeric>, _>(
+        changed(&before.amount, &after.amount).or(is_of_another_unit.then_some(&after.amount)),
+    )
     .bind::<Bool, _>(ends_otherwise)
     .bind::<Nullable<Timestamptz>, _>(before.ends_at)
     .bind::<Nullable<Timestamptz>, _>(after.ends_at)
