@@ -82,6 +82,12 @@ async fn what_fails_three_times_is_given_up_until_an_admin_has_it_tried_again() 
     }
     assert_eq!(problem(send(stage.asha.get(&path)).await).await, is(409, "receipt_failed"));
 
+    let asha = browser();
+    let form = [("login", "asha"), ("password", crate::support::web::PASSWORD)];
+    submit(&stage.web, &asha, "/login", &form).await;
+    let told = texts(&page(&stage.web, &asha, &format!("/transactions/{id}")).await, ".note");
+    assert!(told[0].contains("could not be made"), "{told:?}");
+
     let admin = browser();
     let form = [("login", "root"), ("password", crate::support::web::PASSWORD)];
     assert_eq!(submit(&stage.web, &admin, "/login", &form).await.status(), 303);

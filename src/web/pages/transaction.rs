@@ -7,11 +7,11 @@ use askama::Template;
 
 use super::activity::words;
 use super::parts::{Coin, name_of};
-use crate::domain::{Balance, Entry, Owner, Role, TransactionId, UserId};
+use crate::domain::{Balance, Entry, Owner, ReceiptStatus, Role, TransactionId, UserId};
 use crate::error::{Error, Refusal, Result};
 use crate::repo::assets::Viewer;
 use crate::repo::transactions::{self, Told};
-use crate::repo::{Db, asset_types};
+use crate::repo::{Db, asset_types, receipts};
 use crate::web::auth::CurrentUser;
 use crate::web::extract::PathOf;
 use crate::web::view::{self, Chrome, Moment, grouped};
@@ -39,6 +39,8 @@ struct TransactionPage {
     at: Moment,
     /// Whether it was the claim of a credit.
     is_claim: bool,
+    /// Whether its receipt could not be made.
+    has_no_receipt: bool,
     reverses: Option<TransactionId>,
     reversed_by: Option<TransactionId>,
 }
@@ -81,12 +83,14 @@ pub async fn show(
     let (user, id) = (current.user.id, id.0);
     let found = db.run(move |conn| {
         let told = transactions::told(conn, Viewer::User(user), id)?;
-        Ok((told, asset_types::all(conn)?))
+        let receipt = receipts::status(conn, &told.view, user)?;
+        Ok((told, receipt, asset_types::all(conn)?))
     });
     match found.await {
-        Ok((told, known)) => {
+        Ok((told, receipt, known)) => {
             let name = name_of(&told.view.transaction.asset_type, &known);
-            view::page(&TransactionPage::new(chrome, told, user, name))
+            let has_no_receipt = receipt == Some(ReceiptStatus::Failed);
+            view::page(&TransactionPage { has_no_receipt, ..TransactionPage::new(chrome, told, user, name) })
         }
         Err(Error::Refused(Refusal::TransactionNotFound)) if current.user.role == Role::Admin => {
             Ok(view::see_other(&format!("/admin/transactions/{id}")))
@@ -129,6 +133,7 @@ impl TransactionPage {
             description: transaction.description,
             at: transaction.created_at.into(),
             is_claim: transaction.asset.is_some(),
+            has_no_receipt: false,
             reverses: transaction.reverses,
             reversed_by,
         }
