@@ -217,6 +217,7 @@ diesel::table! {
         role -> Text,
         status -> Text,
         created_at -> Timestamptz,
+        time_zone -> Nullable<Text>,
     }
 }
 

@@ -14,6 +14,7 @@ mod origin;
 mod period;
 pub mod posting;
 mod reason;
+mod time_zone;
 mod transaction;
 mod user;
 mod wallet;
@@ -25,6 +26,7 @@ pub use credential::{ApiKeySecret, BASE32, Scope, Scopes, SecretHash, SessionKin
 pub use id::{ApiKeyId, AssetId, CampaignId, SessionId, TransactionId, UserId, WalletId};
 pub use period::Period;
 pub use reason::Reason;
+pub use time_zone::TimeZone;
 pub use transaction::{Entry, Transaction, TransactionType};
 pub use user::{ExternalId, Login, Role, User, UserStatus};
 pub use wallet::{Lane, Owner};
