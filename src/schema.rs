@@ -12,6 +12,7 @@ diesel::table! {
         created_at -> Timestamptz,
         last_used_at -> Nullable<Timestamptz>,
         expires_at -> Nullable<Timestamptz>,
+        form_id -> Nullable<Uuid>,
     }
 }
 

@@ -7,18 +7,8 @@ use crate::error::FieldError;
 
 /// The parts of the world that zones are offered in. What else the IANA's database names is older
 /// names of the same zones.
-const REGIONS: [&str; 10] = [
-    "Africa",
-    "America",
-    "Antarctica",
-    "Arctic",
-    "Asia",
-    "Atlantic",
-    "Australia",
-    "Europe",
-    "Indian",
-    "Pacific",
-];
+const REGIONS: [&str; 10] =
+    ["Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"];
 
 /// A zone of the IANA's database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -210,6 +210,17 @@ routes! {
         GET  "/credits"             User   pages::credits::list;
         POST "/credits/{id}/claim"  User   pages::credits::claim;
         GET  "/claims"              User   pages::claims::list;
+        GET  "/settings"                       User  pages::settings::show;
+        POST "/settings/time-zone"             User  pages::settings::set_time_zone;
+        GET  "/settings/password"              User  pages::settings::password::form;
+        POST "/settings/password"              User  pages::settings::password::change;
+        POST "/settings/sessions/end-others"   User  pages::settings::sessions::end_others;
+        POST "/settings/sessions/end-all"      User  pages::settings::sessions::end_all;
+        POST "/settings/sessions/{id}/end"     User  pages::settings::sessions::end;
+        GET  "/settings/api-keys/new"          User  pages::settings::api_keys::form;
+        POST "/settings/api-keys/new"          User  pages::settings::api_keys::create;
+        GET  "/settings/api-keys/{id}/revoke"  User  pages::settings::api_keys::review;
+        POST "/settings/api-keys/{id}/revoke"  User  pages::settings::api_keys::revoke;
         GET  "/admin"               Admin  pages::admin::overview::show;
         GET  "/admin/campaigns"              Admin  pages::admin::campaigns::list::show;
         GET  "/admin/campaigns/new"          Admin  pages::admin::campaigns::form::blank;
