@@ -10,6 +10,7 @@ mod docs;
 pub mod extract;
 mod files;
 mod json;
+mod kept;
 pub mod middleware;
 pub mod pages;
 pub mod problem;
@@ -98,20 +99,21 @@ macro_rules! routes {
         )*)*];
 
         $(fn $scope(config: &mut ServiceConfig) {
-            $(config.service(
-                web::resource($path)
-                    .guard(answers(Method::$method, concat!($prefix, $path)))
-                    $(.app_data(PayloadConfig::new($largest_body)))?
-                    .wrap(from_fn(|req, next| {
-                        const ROUTE: &Route = &Route {
-                            method: Method::$method,
-                            path: concat!($prefix, $path),
-                            access: Access::$access,
-                        };
-                        middleware::refuse_stray_query(ROUTE, req, next)
-                    }))
-                    .route(web::route().to($($handler)::+)),
-            );)*
+            $({
+                const ROUTE: &Route = &Route {
+                    method: Method::$method,
+                    path: concat!($prefix, $path),
+                    access: Access::$access,
+                };
+                config.service(
+                    web::resource($path)
+                        .guard(answers(Method::$method, concat!($prefix, $path)))
+                        $(.app_data(PayloadConfig::new($largest_body)))?
+                        .wrap(from_fn(|req, next| middleware::refuse_stray_query(ROUTE, req, next)))
+                        .wrap(from_fn(|req, next| middleware::keep_form(ROUTE, req, next)))
+                        .route(web::route().to($($handler)::+)),
+                );
+            })*
         })*
 
         $(documents! { $($documents)?; $($($handler)::+),* })*

@@ -23,8 +23,9 @@ const FLASH: &str = "flash";
 /// The name of the cookie that remembers the theme; scripts write it too.
 pub const THEME: &str = "theme";
 
-/// The longest address that a form may lead back to, in bytes.
-const LONGEST_PATH: usize = 512;
+/// The longest address that a form may lead back to, in bytes: written into another address, it is
+/// still shorter than what servers and proxies take.
+pub const LONGEST_PATH: usize = 4096;
 
 /// What surrounds every page. An extractor: making it takes the waiting message off the cookie.
 #[derive(Debug, Clone)]
@@ -307,7 +308,7 @@ mod tests {
         ] {
             assert_eq!(local_path(bad), None, "{bad}");
         }
-        assert_eq!(local_path(&format!("/{}", "x".repeat(600))), None);
+        assert_eq!(local_path(&format!("/{}", "x".repeat(LONGEST_PATH))), None);
     }
 
     #[test]

@@ -13,7 +13,8 @@ use crate::error::{Error, FieldError, Refusal, Result};
 use crate::repo::Db;
 use crate::repo::api_keys::{self, ApiKey};
 use crate::web::auth::{ApiKeyWish, CsrfForm, CurrentUser};
-use crate::web::extract::{Now, PathOf, QueryOf};
+use crate::web::extract::{Now, PathOf};
+use crate::web::kept::KeptForm;
 use crate::web::pages::list::Choice;
 use crate::web::pages::session::NoFields;
 use crate::web::view::{self, Chrome, Field, Flash, Moment};
@@ -181,8 +182,8 @@ impl NewApiKeyPage {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn form(current: CurrentUser, query: QueryOf<NewApiKeyForm>, chrome: Chrome) -> Result<HttpResponse> {
-    let form = NewApiKeyForm { form_id: String::new(), ..query.0.begun() };
+pub async fn form(current: CurrentUser, kept: KeptForm<NewApiKeyForm>, chrome: Chrome) -> Result<HttpResponse> {
+    let form = NewApiKeyForm { form_id: String::new(), ..kept.0.unwrap_or_default().begun() };
     view::page(&NewApiKeyPage::new(chrome, form, current.user.role, Vec::new()))
 }
 
