@@ -136,7 +136,7 @@ pub async fn refuse_stray_query(
 /// Those of what lies within.
 pub async fn keep_form(
     route: &Route,
-    mut req: ServiceRequest,
+    req: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let is_form = route.method == Method::POST && route.access != Access::Public && Door::of(route.path) == Door::Pages;
@@ -148,13 +148,12 @@ pub async fn keep_form(
     if auth::visitor(req.request()).await.map_or(true, |visitor| visitor.is_some()) {
         return next.call(req).await;
     }
-    let (http, payload) = req.parts_mut();
-    let body = extract::body(http, payload);
-    match body.await {
-        Ok(body) => kept::keep(req.request(), &body),
+    let (req, mut payload) = req.into_parts();
+    match extract::body(&req, &mut payload).await {
+        Ok(body) => kept::keep(&req, &body),
         Err(error) => tracing::debug!(%error, "a form was not kept"),
     }
-    Ok(req.into_response(HttpResponse::from_error(Error::Unauthenticated)))
+    Ok(ServiceResponse::new(req, HttpResponse::from_error(Error::Unauthenticated)))
 }
 
 /// Gives errors the looks of the door they leave by: a problem document, a page, or the way to the

@@ -72,7 +72,7 @@ async fn after_the_sign_in_the_form_is_back_as_it_was_filled_in_and_nothing_was_
     assert_eq!(value(&html, "title").as_deref(), Some(CREDITS[0].1));
     assert_eq!((value(&html, "amount"), value(&html, "quantity")), (Some("12.50".into()), Some("20".into())));
     assert_eq!(texts(&html, "main textarea"), ["For all of you."]);
-    assert_eq!(texts(&html, "main option[selected]"), ["Referral", "CASH – Cashback", "No campaign"]);
+    assert_eq!(texts(&html, "main option[selected]"), ["Referral", "Cashback (CASH)", "No campaign"]);
     assert_ne!(value(&html, "idempotency_key"), Some(key));
     assert_eq!(count_in(&web, "assets"), 0);
 }
