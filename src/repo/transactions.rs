@@ -138,7 +138,7 @@ pub fn one(conn: &mut PgConnection, viewer: Viewer, id: TransactionId) -> Result
     found.ok_or_else(|| Refusal::TransactionNotFound.into())
 }
 
-/// A transaction, and what admins ask about it.
+/// A transaction, and what is asked about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
     /// The transaction.
@@ -149,12 +149,12 @@ pub struct Told {
     pub reversed_by: Option<TransactionId>,
 }
 
-/// One transaction with what admins ask about it.
+/// One transaction that the viewer may know of, with what is asked about it.
 ///
 /// # Errors
 /// [`Refusal::TransactionNotFound`].
-pub fn told(conn: &mut PgConnection, id: TransactionId) -> Result<Told> {
-    let view = one(conn, Viewer::Admin, id)?;
+pub fn told(conn: &mut PgConnection, viewer: Viewer, id: TransactionId) -> Result<Told> {
+    let view = one(conn, viewer, id)?;
     let (requested_by, reversed_by) = statement::<(Text, Nullable<Uuid>)>(
         "select u.external_id, (select id from transactions where reverses = $) from users u where u.id = $",
     )
@@ -309,6 +309,26 @@ pub struct Activity {
     pub counterparty: Option<String>,
     /// When.
     pub created_at: DateTime<Utc>,
+}
+
+impl Activity {
+    /// What a transaction did to the wallet of one of its users.
+    pub fn of(view: TransactionView, user: UserId) -> Self {
+        let TransactionView { transaction, user: about, counterparty } = view;
+        let (first, second) = transaction.sides();
+        let (own, other) = if first.owner == Owner::User(user) { (first, counterparty) } else { (second, Some(about)) };
+        Self {
+            transaction: transaction.id,
+            transaction_type: transaction.transaction_type,
+            scale: transaction.scale,
+            amount: own.amount.clone(),
+            balance_after: own.balance_after.clone(),
+            counterparty: other,
+            created_at: transaction.created_at,
+            asset_type: transaction.asset_type,
+            description: transaction.description,
+        }
+    }
 }
 
 /// The latest lines of all wallets of a user, newest first. Reads `limit` lines of each wallet's

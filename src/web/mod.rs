@@ -210,6 +210,7 @@ routes! {
         POST "/theme"          Public  pages::session::theme;
         GET  "/wallet"              User   pages::wallet::show;
         GET  "/credits"             User   pages::credits::list;
+        POST "/credits"             User   pages::credits::redeem;
         POST "/credits/{id}/claim"  User   pages::credits::claim;
         GET  "/claims"              User   pages::claims::list;
         GET  "/settings"                       User  pages::settings::show;
@@ -223,6 +224,13 @@ routes! {
         POST "/settings/api-keys/new"          User  pages::settings::api_keys::create;
         GET  "/settings/api-keys/{id}/revoke"  User  pages::settings::api_keys::review;
         POST "/settings/api-keys/{id}/revoke"  User  pages::settings::api_keys::revoke;
+        GET  "/wallet/{code}"       User   pages::statement::show;
+        GET  "/transactions"        User   pages::activity::list;
+        GET  "/transactions/{id}"   User   pages::transaction::show;
+        GET  "/spend"               User   pages::movements::spend_form;
+        POST "/spend"               User   pages::movements::spend;
+        GET  "/transfer"            User   pages::movements::transfer_form;
+        POST "/transfer"            User   pages::movements::transfer;
         GET  "/admin"               Admin  pages::admin::overview::show;
         GET  "/admin/campaigns"              Admin  pages::admin::campaigns::list::show;
         GET  "/admin/campaigns/new"          Admin  pages::admin::campaigns::form::blank;

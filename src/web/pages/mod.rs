@@ -1,5 +1,6 @@
 //! The HTML pages: handlers, each with its page's template struct beside it.
 
+pub mod activity;
 pub mod admin;
 mod charts;
 pub mod claims;
@@ -8,7 +9,10 @@ mod device;
 pub mod error;
 pub mod landing;
 mod list;
+pub mod movements;
 mod parts;
 pub mod session;
 pub mod settings;
+pub mod statement;
+pub mod transaction;
 pub mod wallet;

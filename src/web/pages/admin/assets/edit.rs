@@ -7,7 +7,7 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::new::{Choosable, SelectField, campaign, time};
+use super::new::{Choosable, campaign, time};
 use crate::domain::{Amount, Asset, AssetId, AssetKind, AssetStatus, AssetTypeCode, Scale};
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::repo::Db;
@@ -15,7 +15,7 @@ use crate::repo::assets::{self, AssetChange, Ownership};
 use crate::web::auth::{Admin, By, CsrfForm};
 use crate::web::extract::{Now, PathOf};
 use crate::web::kept::KeptForm;
-use crate::web::pages::list;
+use crate::web::pages::list::{self, SelectField};
 use crate::web::pages::parts::kind_word;
 use crate::web::view::{self, Chrome, Field, Flash};
 

@@ -15,7 +15,7 @@ use crate::repo::{Db, asset_types, campaigns};
 use crate::web::auth::{Admin, By, CsrfForm, Keys};
 use crate::web::extract::Now;
 use crate::web::kept::KeptForm;
-use crate::web::pages::list::{self, Choice};
+use crate::web::pages::list::{self, SelectField};
 use crate::web::pages::parts::{counted, kind_word};
 use crate::web::view::{self, Chrome, Field, Flash};
 
@@ -40,14 +40,6 @@ struct NewAssetsPage {
     quantity: Field,
     campaign_id: SelectField,
     expires_at: Field,
-}
-
-/// A select, with what is chosen and what is wrong with that.
-pub(in crate::web::pages::admin) struct SelectField {
-    /// Its options.
-    pub(in crate::web::pages::admin) choices: Vec<Choice>,
-    /// What is wrong with it.
-    pub(in crate::web::pages::admin) error: Option<String>,
 }
 
 /// The form, as it was filled in.

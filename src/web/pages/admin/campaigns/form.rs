@@ -16,8 +16,8 @@ use crate::repo::{Db, PageRequest, asset_types};
 use crate::web::auth::{Admin, By, CsrfForm, Keys};
 use crate::web::extract::{Now, PathOf};
 use crate::web::kept::KeptForm;
-use crate::web::pages::admin::assets::new::{SelectField, time};
-use crate::web::pages::list;
+use crate::web::pages::admin::assets::new::time;
+use crate::web::pages::list::{self, SelectField};
 use crate::web::pages::parts::{counted, kind_word};
 use crate::web::view::{self, Chrome, Field, Flash};
 

@@ -7,18 +7,19 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::idempotency;
 use super::show::sides;
 use crate::domain::posting::Command;
 use crate::domain::{Entry, Reason, TransactionId, UserId};
 use crate::error::{Error, FieldError, Result};
 use crate::ledger::{self, Ledger};
 use crate::repo::Db;
+use crate::repo::assets::Viewer;
 use crate::repo::transactions::{self, Told, TransactionView};
 use crate::web::api::movements;
 use crate::web::auth::{Admin, By, CsrfForm};
 use crate::web::extract::{Now, PathOf, QueryOf};
 use crate::web::pages::admin::review::Review;
+use crate::web::pages::movements::idempotency;
 use crate::web::pages::parts::type_word;
 use crate::web::view::{self, Chrome, Flash, grouped};
 
@@ -113,7 +114,7 @@ pub async fn review(
     db: Data<Db>,
     ledger: Data<Ledger>,
 ) -> Result<HttpResponse> {
-    let told = db.run(move |conn| transactions::told(conn, id.0)).await?;
+    let told = db.run(move |conn| transactions::told(conn, Viewer::Admin, id.0)).await?;
     let form = ReversalForm { idempotency_key: Uuid::new_v4(), ..query.0 };
     Looker { db, ledger, caller: admin.0.user.id, by, now: now.0 }.page(chrome, &told, &form).await?.page()
 }
@@ -135,7 +136,7 @@ pub async fn act(
     ledger: Data<Ledger>,
 ) -> Result<HttpResponse> {
     let form = form.0;
-    let told = db.run(move |conn| transactions::told(conn, id.0)).await?;
+    let told = db.run(move |conn| transactions::told(conn, Viewer::Admin, id.0)).await?;
     let looker = Looker { db, ledger, caller: admin.0.user.id, by, now: now.0 };
     let reason = match Reason::parse(&form.reason) {
         Ok(reason) => reason,
