@@ -163,6 +163,15 @@ impl Screen {
     }
 }
 
+/// Which colours a reader prefers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Theme {
+    /// Dark on light.
+    Light,
+    /// Light on dark.
+    Dark,
+}
+
 /// Whether pages may run scripts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scripts {
@@ -209,6 +218,30 @@ impl Browser {
         {
             self.command("goog/cdp/execute", json!({"cmd": command, "params": parameters})).await;
         }
+    }
+
+    /// Shows pages from now on at another width and in another theme, without anything that moves.
+    pub async fn look(&self, screen: Screen, theme: Theme) {
+        let desk = json!({"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": false});
+        let phone = json!({"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": false});
+        let size = if screen == Screen::Desk { desk } else { phone };
+        let theme = match theme {
+            Theme::Light => "light",
+            Theme::Dark => "dark",
+        };
+        let media = json!({"features": [
+            {"name": "prefers-color-scheme", "value": theme}, {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]});
+        for (command, parameters) in
+            [("Emulation.setDeviceMetricsOverride", size), ("Emulation.setEmulatedMedia", media)]
+        {
+            self.tool(command, parameters).await;
+        }
+    }
+
+    /// What a command of the browser's own tools gives.
+    pub async fn tool(&self, command: &str, parameters: Value) -> Value {
+        self.command("goog/cdp/execute", json!({"cmd": command, "params": parameters})).await
     }
 
     /// A command of chromedriver's own.
@@ -266,6 +299,13 @@ impl Browser {
         let field = self.find(&format!("main [name={name}]")).await;
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
+    }
+
+    /// Puts a value into a field of any kind at once; a box is ticked.
+    pub async fn put(&self, name: &str, value: &str) {
+        let script = "const field = document.querySelector(`main [name=\"${arguments[0]}\"]`); \
+            if (field.type === 'checkbox') field.click(); else field.value = arguments[1];";
+        self.client.execute(script, vec![json!(name), json!(value)]).await.expect(name);
     }
 
     /// Chooses an option of a select.

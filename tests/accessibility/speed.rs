@@ -1,0 +1,1 @@
+//! How much pages weigh, and what browsers need not ask for again.
