@@ -166,7 +166,10 @@ pub fn by_external_id(conn: &mut PgConnection, external_id: &str) -> Result<Opti
 pub fn named(conn: &mut PgConnection, name: &str) -> Result<Vec<String>> {
     let name = name.trim().to_lowercase();
     // No text in the database holds the character zero, and PostgreSQL takes none that does.
-    let public = users::external_id.eq(name.replace('\0', ""));
+    if name.contains('\0') {
+        return Ok(Vec::new());
+    }
+    let public = users::external_id.eq(name.clone());
     let mut query = users::table.select(users::external_id).into_boxed();
     query = match Login::parse(&name) {
         Ok(Login::Username(name)) => query.filter(public.or(users::username.eq(name).assume_not_null())),

@@ -229,8 +229,10 @@ routes! {
         GET  "/transactions/{id}"   User   pages::transaction::show;
         GET  "/spend"               User   pages::movements::spend_form;
         POST "/spend"               User   pages::movements::spend;
+        GET  "/spend/review"        User   pages::movements::spend_review;
         GET  "/transfer"            User   pages::movements::transfer_form;
         POST "/transfer"            User   pages::movements::transfer;
+        GET  "/transfer/review"     User   pages::movements::transfer_review;
         GET  "/admin"               Admin  pages::admin::overview::show;
         GET  "/admin/campaigns"              Admin  pages::admin::campaigns::list::show;
         GET  "/admin/campaigns/new"          Admin  pages::admin::campaigns::form::blank;

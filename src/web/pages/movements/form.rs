@@ -19,6 +19,7 @@ const FIELDS: [&str; 4] = ["receiver", "asset_type", "amount", "description"];
 #[template(path = "wallet/movement.html")]
 pub(super) struct MovementPage {
     chrome: Chrome,
+    action: &'static str,
     is_transfer: bool,
     errors: Vec<FieldError>,
     idempotency_key: Uuid,
@@ -44,7 +45,7 @@ pub struct MovementForm {
     pub(super) amount: String,
     #[serde(default)]
     pub(super) description: String,
-    /// Which button of the review sent it: `confirm` or `change`; empty where the form did.
+    /// `confirm` where the review sent it; empty where the form did.
     #[serde(default, skip_serializing)]
     step: String,
 }
@@ -54,6 +55,14 @@ pub struct MovementForm {
 #[serde(default)]
 pub struct MovementQuery {
     asset_type: String,
+    /// `yes` where what was looked at is to be changed.
+    change: String,
+}
+
+impl MovementQuery {
+    pub(super) fn is_to_change(&self) -> bool {
+        self.change == "yes"
+    }
 }
 
 impl MovementForm {
@@ -71,11 +80,6 @@ impl MovementForm {
     /// Whether it was looked at and found right.
     pub(super) fn is_confirmed(&self) -> bool {
         self.step == "confirm"
-    }
-
-    /// Whether it was looked at and is to be changed.
-    pub(super) fn is_to_change(&self) -> bool {
-        self.step == "change"
     }
 
     /// Looks for everything that is wrong with the fields themselves.
@@ -161,6 +165,7 @@ impl MovementPage {
         let field = |name: &str, value: &str| Field::new(name, value, &errors);
         Self {
             chrome,
+            action: deed.path(),
             is_transfer,
             idempotency_key: form.idempotency_key,
             receiver: field("receiver", &form.receiver),

@@ -9,12 +9,12 @@ use actix_web::dev::Payload;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::domain::posting::Idempotency;
-use crate::domain::{Transaction, TransactionType, UserStatus};
+use crate::domain::posting::{Command, Idempotency};
+use crate::domain::{Transaction, TransactionId, TransactionType, UserStatus};
 use crate::ephemeral::Throttles;
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::ledger::{self, Ledger};
@@ -34,8 +34,11 @@ pub(super) fn idempotency(form_key: Uuid, content: &impl Serialize) -> Result<Id
     Ok(Idempotency { key: format!("form-{form_key}-{of_content}"), item: 0, request_hash })
 }
 
+/// The cookie's name for the movement that was looked at.
+const LOOKED_AT: &str = "movement";
+
 /// What is done on one of the two pages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Deed {
     Spend,
     Transfer,
@@ -48,14 +51,40 @@ impl Deed {
             Self::Transfer => TransactionType::Transfer,
         }
     }
+
+    /// The page of its form.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Spend => "/spend",
+            Self::Transfer => "/transfer",
+        }
+    }
+
+    /// The page of the look at what it will do.
+    fn review_path(self) -> &'static str {
+        match self {
+            Self::Spend => "/spend/review",
+            Self::Transfer => "/transfer/review",
+        }
+    }
 }
 
-/// What sending the form led to.
-enum Step {
-    /// What it would do.
-    Review(Box<Transaction>),
-    /// What it has done.
-    Done(Box<Transaction>),
+/// The last movement that a browser's user looked at. It is kept in the cookie, so that the look has
+/// an address of its own: nothing is sent again by going back to it.
+#[derive(Serialize, Deserialize)]
+struct LookedAt {
+    deed: Deed,
+    /// The user's public name, for another one may sign in.
+    user: String,
+    form: MovementForm,
+    /// What it became.
+    done: Option<TransactionId>,
+}
+
+impl LookedAt {
+    fn keep(self, cookie: &Session) -> Result<()> {
+        cookie.insert(LOOKED_AT, self).map_err(|error| Error::broken(error.to_string()))
+    }
 }
 
 /// Who moves value, and what that takes. An extractor.
@@ -88,28 +117,46 @@ impl FromRequest for Mover {
 }
 
 impl Mover {
-    /// Looks at the movement, or makes it where it was looked at. From then on the form names the
-    /// receiver by the public name.
-    async fn step(&self, deed: Deed, form: &mut MovementForm) -> Result<Step> {
+    /// The command that the form asks for; the receiver goes by the public name.
+    async fn command(&self, deed: Deed, form: &MovementForm) -> Result<Command> {
         let user = &self.current.user;
         form.check(deed, user)?;
-        if deed == Deed::Transfer {
-            // Nobody finds out by trying many names who is here.
-            self.throttles.receivers.check(user.id, self.now)?;
-            if !form.is_confirmed() {
-                form.receiver = self.receiver(&form.receiver).await?;
-            }
-        }
         let draft = form.draft(deed, user)?;
         let people = People::find(&self.db, user, draft.names()).await?;
-        let idempotency = idempotency(form.idempotency_key, &(deed.transaction_type(), &*form))?;
-        let command = draft.command(&people, &self.by, Some(idempotency))?;
-        if form.is_confirmed() {
-            return Ok(Step::Done(Box::new(self.ledger.submit(command).await?.into_transaction())));
-        }
+        let idempotency = idempotency(form.idempotency_key, &(deed.transaction_type(), form))?;
+        draft.command(&people, &self.by, Some(idempotency))
+    }
+
+    /// What the movement would do.
+    async fn preview(&self, deed: Deed, form: &MovementForm) -> Result<Transaction> {
+        let command = self.command(deed, form).await?;
         let (lane, now) = (self.ledger.lane_of(command.requested_by), self.now);
-        let preview = self.db.run(move |conn| ledger::preview(conn, lane, now, &command)).await?;
-        Ok(Step::Review(Box::new(preview)))
+        self.db.run(move |conn| ledger::preview(conn, lane, now, &command)).await
+    }
+
+    /// Looks at a movement, and leads to that look, or makes it where it was looked at, and leads to
+    /// what it became.
+    async fn step(&self, deed: Deed, form: &mut MovementForm, cookie: &Session) -> Result<HttpResponse> {
+        if deed == Deed::Transfer {
+            // Nobody finds out by trying many names who is here.
+            self.throttles.receivers.check(self.current.user.id, self.now)?;
+        }
+        let looked_at = |form: &MovementForm, done| {
+            LookedAt { deed, user: self.current.user.external_id.clone(), form: form.clone(), done }.keep(cookie)
+        };
+        if form.is_confirmed() {
+            let transaction = self.ledger.submit(self.command(deed, form).await?).await?.into_transaction();
+            looked_at(form, Some(transaction.id))?;
+            told(deed, form, &transaction).leave(cookie)?;
+            return Ok(view::see_other(&format!("/transactions/{}", transaction.id)));
+        }
+        form.check(deed, &self.current.user)?;
+        if deed == Deed::Transfer {
+            form.receiver = self.receiver(&form.receiver).await?;
+        }
+        self.preview(deed, form).await?;
+        looked_at(form, None)?;
+        Ok(view::see_other(deed.review_path()))
     }
 
     /// The public name of whoever is meant.
@@ -140,34 +187,55 @@ impl Mover {
         Ok(MovementPage::new(chrome, deed, form, &holdings, errors).frozen(is_frozen))
     }
 
-    async fn blank(&self, deed: Deed, chrome: Chrome, query: MovementQuery) -> Result<HttpResponse> {
-        view::page(&self.page(deed, chrome, &MovementForm::blank(query), Vec::new()).await?)
+    /// The form again, with why it came back.
+    async fn back(&self, deed: Deed, chrome: Chrome, form: &MovementForm, error: Error) -> Result<HttpResponse> {
+        match error {
+            // Somebody froze the wallet just now.
+            Error::Refused(Refusal::WalletFrozen) => {
+                view::invalid(&self.page(deed, chrome, form, Vec::new()).await?.frozen(true))
+            }
+            error => view::invalid(&self.page(deed, chrome, form, faults(deed, error)?).await?),
+        }
+    }
+
+    async fn form(&self, deed: Deed, chrome: Chrome, query: MovementQuery, cookie: &Session) -> Result<HttpResponse> {
+        let kept = self.looked_at(deed, cookie).filter(|kept| kept.done.is_none() && query.is_to_change());
+        let form = kept.map_or_else(|| MovementForm::blank(query), |kept| kept.form);
+        view::page(&self.page(deed, chrome, &form, Vec::new()).await?)
     }
 
     async fn sent(&self, deed: Deed, chrome: Chrome, mut form: MovementForm, cookie: &Session) -> Result<HttpResponse> {
-        if form.is_to_change() {
-            return view::page(&self.page(deed, chrome, &form, Vec::new()).await?);
-        }
-        if self.current.user.status == UserStatus::Frozen {
-            return view::invalid(&self.page(deed, chrome, &form, Vec::new()).await?);
-        }
-        match self.step(deed, &mut form).await {
-            Ok(Step::Review(preview)) => view::page(&ReviewPage::new(chrome, deed, &form, &preview)),
-            Ok(Step::Done(transaction)) => {
-                told(deed, &form, &transaction).leave(cookie)?;
-                Ok(view::see_other(&format!("/transactions/{}", transaction.id)))
-            }
-            // Somebody froze the wallet just now.
-            Err(Error::Refused(Refusal::WalletFrozen)) => {
-                view::invalid(&self.page(deed, chrome, &form, Vec::new()).await?.frozen(true))
-            }
+        let step = match self.current.user.status {
+            UserStatus::Active => self.step(deed, &mut form, cookie).await,
+            UserStatus::Frozen => Err(Refusal::WalletFrozen.into()),
+        };
+        match step {
+            Ok(answer) => Ok(answer),
             Err(error) => {
                 if matches!(error, Error::Refused(Refusal::UserNotFound)) {
                     self.throttles.receivers.count(self.current.user.id, self.now);
                 }
-                let errors = faults(deed, error)?;
-                view::invalid(&self.page(deed, chrome, &form, errors).await?)
+                self.back(deed, chrome, &form, error).await
             }
+        }
+    }
+
+    /// The movement that this user looked at last, if it was of this kind.
+    fn looked_at(&self, deed: Deed, cookie: &Session) -> Option<LookedAt> {
+        let kept: LookedAt = cookie.get(LOOKED_AT).ok().flatten()?;
+        (kept.deed == deed && kept.user == self.current.user.external_id).then_some(kept)
+    }
+
+    async fn review(&self, deed: Deed, chrome: Chrome, cookie: &Session) -> Result<HttpResponse> {
+        match self.looked_at(deed, cookie) {
+            None => Ok(view::see_other(deed.path())),
+            Some(LookedAt { done: Some(transaction), .. }) => {
+                Ok(view::see_other(&format!("/transactions/{transaction}")))
+            }
+            Some(LookedAt { form, .. }) => match self.preview(deed, &form).await {
+                Ok(preview) => view::page(&ReviewPage::new(chrome, deed, &form, &preview)),
+                Err(error) => self.back(deed, chrome, &form, error).await,
+            },
         }
     }
 }
@@ -187,8 +255,13 @@ fn told(deed: Deed, form: &MovementForm, transaction: &Transaction) -> Flash {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn spend_form(mover: Mover, query: QueryOf<MovementQuery>, chrome: Chrome) -> Result<HttpResponse> {
-    mover.blank(Deed::Spend, chrome, query.0).await
+pub async fn spend_form(
+    mover: Mover,
+    query: QueryOf<MovementQuery>,
+    chrome: Chrome,
+    cookie: Session,
+) -> Result<HttpResponse> {
+    mover.form(Deed::Spend, chrome, query.0, &cookie).await
 }
 
 /// `POST /spend`
@@ -204,12 +277,25 @@ pub async fn spend(
     mover.sent(Deed::Spend, chrome, form.0, &cookie).await
 }
 
+/// `GET /spend/review`
+///
+/// # Errors
+/// As [`spend`].
+pub async fn spend_review(mover: Mover, chrome: Chrome, cookie: Session) -> Result<HttpResponse> {
+    mover.review(Deed::Spend, chrome, &cookie).await
+}
+
 /// `GET /transfer`
 ///
 /// # Errors
 /// Those of the database.
-pub async fn transfer_form(mover: Mover, query: QueryOf<MovementQuery>, chrome: Chrome) -> Result<HttpResponse> {
-    mover.blank(Deed::Transfer, chrome, query.0).await
+pub async fn transfer_form(
+    mover: Mover,
+    query: QueryOf<MovementQuery>,
+    chrome: Chrome,
+    cookie: Session,
+) -> Result<HttpResponse> {
+    mover.form(Deed::Transfer, chrome, query.0, &cookie).await
 }
 
 /// `POST /transfer`
@@ -223,4 +309,12 @@ pub async fn transfer(
     cookie: Session,
 ) -> Result<HttpResponse> {
     mover.sent(Deed::Transfer, chrome, form.0, &cookie).await
+}
+
+/// `GET /transfer/review`
+///
+/// # Errors
+/// As [`spend`].
+pub async fn transfer_review(mover: Mover, chrome: Chrome, cookie: Session) -> Result<HttpResponse> {
+    mover.review(Deed::Transfer, chrome, &cookie).await
 }

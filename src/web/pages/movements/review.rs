@@ -12,6 +12,7 @@ use crate::web::view::{Chrome, grouped};
 #[template(path = "wallet/review.html")]
 pub(super) struct ReviewPage<'a> {
     chrome: Chrome,
+    action: &'static str,
     is_transfer: bool,
     form: &'a MovementForm,
     initial: String,
@@ -30,6 +31,7 @@ impl<'a> ReviewPage<'a> {
         let Coin { initial, hue } = Coin::of(&preview.asset_type);
         Self {
             chrome,
+            action: deed.path(),
             is_transfer: deed == Deed::Transfer,
             form,
             initial,
