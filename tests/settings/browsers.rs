@@ -2,12 +2,13 @@
 
 use coffer::domain::Role;
 use diesel::connection::SimpleConnection;
+use serde_json::json;
 
-use crate::support::api::count_in;
+use crate::support::api::{audit, count_in, web_with_admin};
 use crate::support::browser::Screen::{Desk, Phone};
 use crate::support::browser::Scripts::{Off, On};
 use crate::support::browser::{Browser, Screen, Scripts};
-use crate::support::web::{PASSWORD, Web};
+use crate::support::web::{PASSWORD, Web, send};
 
 async fn signed_in(web: &Web, login: &str, path: &str, screen: Screen, scripts: Scripts) -> Browser {
     let browser = Browser::start(web, screen, scripts).await;
@@ -43,7 +44,7 @@ async fn settle_in(screen: Screen, scripts: Scripts) {
     browser.fill("name", "laptop").await;
     browser.press_submit("Create key").await;
     browser.see("h1", "Your new API key").await;
-    assert!(browser.texts("main .pair code").await[0].starts_with("cof_"));
+    assert!(browser.texts("main .form > p > code").await[0].starts_with("cof_"));
     assert_fits(&browser, screen).await;
     browser.press("I have kept it").await;
     browser.arrive("/settings").await;
@@ -128,4 +129,47 @@ async fn a_form_is_back_after_the_sign_in() {
 #[actix_web::test]
 async fn a_form_is_back_after_the_sign_in_on_a_phone_without_scripts() {
     be_signed_out_in_the_middle(Phone, Off).await;
+}
+
+/// The session ends while a user looks a transfer over.
+async fn be_signed_out_before_a_transfer(scripts: Scripts) {
+    let (web, admin) = web_with_admin().await;
+    let cash = json!({"code": "CASH", "name": "Cashback", "scale": 2, "minimum_balance": "0", "transferable": true});
+    assert_eq!(send(admin.post("/admin/asset-types").json(&cash)).await.status(), 201);
+    web.have_user("asha", Role::User);
+    web.have_user("bela", Role::User);
+    let top_up = json!({"type": "top_up", "user": "asha", "asset_type": "CASH", "amount": "50"});
+    assert_eq!(send(admin.post("/transactions").json(&top_up)).await.status(), 201);
+    let browser = signed_in(&web, "asha", "/transfer", Phone, scripts).await;
+    browser.fill("receiver", "bela").await;
+    browser.choose("asset_type", "CASH").await;
+    browser.fill("amount", "12.50").await;
+    browser.fill("description", "Dinner").await;
+    browser.press("Continue").await;
+    browser.see("h1", "You keep 37.50 CASH").await;
+    let end = "update sessions set ended_at = now()";
+    web.db.run_here(|conn| Ok(conn.batch_execute(end)?)).unwrap();
+    browser.press("Send 12.50 CASH").await;
+    browser.see(".flash", "You were signed out meanwhile").await;
+    browser.sign_in("asha").await;
+    browser.see("h1", "Send").await;
+    for (name, text) in [("receiver", "bela"), ("asset_type", "CASH"), ("amount", "12.50"), ("description", "Dinner")] {
+        assert_eq!(browser.value(name).await, text, "{name}");
+    }
+    assert_eq!(count_in(&web, "transactions where type = 'transfer'"), 0);
+    browser.press("Continue").await;
+    browser.press("Send 12.50 CASH").await;
+    browser.see(".flash", "You sent 12.50 CASH to bela.").await;
+    assert_eq!(count_in(&web, "transactions where type = 'transfer'"), 1);
+    audit(&web);
+}
+
+#[actix_web::test]
+async fn a_transfer_is_back_after_the_sign_in_and_happens_once() {
+    be_signed_out_before_a_transfer(On).await;
+}
+
+#[actix_web::test]
+async fn a_transfer_is_back_without_scripts_too() {
+    be_signed_out_before_a_transfer(Off).await;
 }

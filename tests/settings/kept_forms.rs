@@ -121,6 +121,24 @@ async fn a_form_of_an_earlier_session_can_be_opened_again() {
 }
 
 #[actix_web::test]
+async fn a_movement_that_was_to_be_confirmed_is_back_as_a_form_and_has_not_happened() {
+    let (web, asha) = start().await;
+    end_all(&web);
+    let fields = [
+        ("receiver", "bela"),
+        ("asset_type", "CASH"),
+        ("amount", "12.50"),
+        ("description", "Dinner on Friday"),
+        ("step", "confirm"),
+    ];
+    let answer = send_from(&web, &asha, &web.url(""), "/transfer", &fields).await;
+    let html = page(&web, &asha, &location(&answer)).await;
+    let next = value(&html, "next").unwrap();
+    assert!(next.starts_with("/transfer?receiver=bela&asset_type=CASH&amount=12.50&description=Dinner"), "{next}");
+    assert_eq!(count_in(&web, "transactions"), 0);
+}
+
+#[actix_web::test]
 async fn every_form_of_admins_and_users_shows_what_its_address_says() {
     let (web, root) = admin().await;
     let shown = async |path: &str, name: &str| value(&page(&web, &root, path).await, name);

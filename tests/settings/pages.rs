@@ -148,7 +148,7 @@ async fn a_key_is_shown_once_and_made_once() {
     assert_eq!((answer.status().as_u16(), &answer.headers()["cache-control"]), (200, &"no-store".parse().unwrap()));
     assert!(answer.headers().get("location").is_none());
     let html = answer.text().await.unwrap();
-    let secret = texts(&html, "main .pair code").remove(0);
+    let secret = texts(&html, "main .form > p > code").remove(0);
     let me = Client::new().get(web.url("/api/v1/me")).bearer_auth(&secret);
     assert_eq!(send(me).await.status(), 200);
     let answer = submit(&web, &asha, "/settings/api-keys/new", &key(&form_id, "nightly export", "30")).await;
@@ -165,7 +165,7 @@ async fn a_key_is_shown_once_and_made_once() {
 async fn a_key_is_revoked_after_a_look_at_it() {
     let (web, asha) = start().await;
     let answer = submit(&web, &asha, "/settings/api-keys/new", &key("", "laptop", "never")).await;
-    let secret = texts(&answer.text().await.unwrap(), "main .pair code").remove(0);
+    let secret = texts(&answer.text().await.unwrap(), "main .form > p > code").remove(0);
     let html = page(&web, &asha, "/settings").await;
     let path = attribute(&html, "a[href$='/revoke']", "href").unwrap();
     assert_eq!(texts(&page(&web, &asha, &path).await, "h1"), ["Revoke “laptop”"]);

@@ -350,6 +350,13 @@ impl Browser {
         self.click(self.control(words).await, 1).await;
     }
 
+    /// Presses the page's own button or link whose words begin so, wherever it is.
+    pub async fn press_in_main(&self, words: &str) {
+        let script = "[...document.querySelectorAll('main button, main a')] \
+            .find((control) => control.textContent.trim().startsWith(arguments[0])).click()";
+        self.client.execute(script, vec![json!(words)]).await.expect(words);
+    }
+
     /// Presses a button twice, as quickly as a mouse can.
     pub async fn press_twice(&self, words: &str) {
         self.click(self.control(words).await, 2).await;

@@ -95,8 +95,9 @@ impl Sight {
             browser.put(name, value).await;
         }
         if let Some((words, selector)) = self.press {
-            browser.press(words).await;
-            browser.find(selector).await;
+            browser.press_in_main(words).await;
+            // Says where it is if it waits in vain.
+            browser.see(selector, "").await;
         }
     }
 

@@ -54,7 +54,7 @@ const OF_USER: [Row; 28] = [
     ("password-refused", "/settings/password", &[("new_password", "x")], Some(("Change password", SUMMARY))),
     ("api-key-new", "/settings/api-keys/new", &[], None),
     ("api-key-refused", "/settings/api-keys/new", &[], Some(("Create key", SUMMARY))),
-    ("api-key-created", "/settings/api-keys/new", &[("name", "laptop")], Some(("Create key", ".pair code"))),
+    ("api-key-created", "/settings/api-keys/new", &[("name", "laptop")], Some(("Create key", ".form > p > code"))),
     ("signed-in-no-admin", "/admin", &[], None),
     ("not-found", "/nowhere", &[], None),
     ("no-such-wallet", "/wallet/NONE", &[], None),
@@ -101,7 +101,7 @@ const OF_ADMIN: [Row; 38] = [
     (
         "admin-transaction-review",
         "/admin/transactions/new",
-        &[("type", "bonus"), ("user", "asha"), ("asset_type", "CASH"), ("amount", "5"), ("reason", "Thanks")],
+        &[("type", "bonus"), ("user", "asha"), ("asset_type", "CASH"), ("amount", "5")],
         Some(("Continue", FACTS)),
     ),
     ("admin-entries", "/admin/entries", &[], None),
