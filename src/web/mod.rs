@@ -7,6 +7,7 @@ pub mod api;
 pub mod auth;
 mod csv;
 mod docs;
+mod etag;
 pub mod extract;
 mod files;
 mod json;
@@ -382,9 +383,17 @@ fn routes(config: &mut ServiceConfig, keys: &Keys, https: bool) {
     let rest = || web::route().to(unrouted);
     config
         .service(web::scope("/api/v1").configure(api_routes).default_service(rest()).wrap(render()))
-        .service(web::scope("/api").configure(document_routes).default_service(rest()).wrap(render()))
+        .service(
+            web::scope("/api")
+                .configure(document_routes)
+                .default_service(rest())
+                .wrap(render())
+                .wrap(from_fn(etag::mark)),
+        )
         .service(web::scope("/health").configure(system_routes).default_service(rest()).wrap(render()))
-        .service(web::scope("/docs").configure(docs_routes).default_service(rest()).wrap(render()))
+        .service(
+            web::scope("/docs").configure(docs_routes).default_service(rest()).wrap(render()).wrap(from_fn(etag::mark)),
+        )
         .service(web::scope("/static").configure(static_routes).default_service(rest()).wrap(render()))
         .service(
             web::scope("")

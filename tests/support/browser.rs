@@ -161,6 +161,22 @@ impl Screen {
             Self::Phone => 390,
         }
     }
+
+    /// Its height in CSS pixels.
+    pub fn height(self) -> u64 {
+        match self {
+            Self::Desk => 900,
+            Self::Phone => 844,
+        }
+    }
+
+    /// How many of its own pixels a CSS pixel has in a row.
+    pub fn density(self) -> u64 {
+        match self {
+            Self::Desk => 1,
+            Self::Phone => 2,
+        }
+    }
 }
 
 /// Which colours a reader prefers.
@@ -222,9 +238,8 @@ impl Browser {
 
     /// Shows pages from now on at another width and in another theme, without anything that moves.
     pub async fn look(&self, screen: Screen, theme: Theme) {
-        let desk = json!({"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": false});
-        let phone = json!({"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": false});
-        let size = if screen == Screen::Desk { desk } else { phone };
+        let size = json!({"width": screen.width(), "height": screen.height(), "mobile": false,
+            "deviceScaleFactor": screen.density()});
         let theme = match theme {
             Theme::Light => "light",
             Theme::Dark => "dark",
