@@ -1,7 +1,7 @@
 # The commands of the house. Recipes run in this folder, so that its path may hold spaces.
 CARGO ?= cargo
 
-.PHONY: run test check measure measure-pages
+.PHONY: run test check screenshots measure measure-pages
 
 # Starts Coffer, with a database of its own unless DATABASE_URL or DATABASE_HOST names one.
 run:
@@ -19,6 +19,11 @@ check:
 	@sh scripts/install-lints.sh
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets -- -D warnings
+
+# Lets Chromium take a picture of every page in four variants: target/screenshots/index.html.
+screenshots:
+	@sh scripts/install-deps.sh test
+	$(CARGO) test --test screenshots
 
 # Prints claims per second beside pgbench, on a database of its own.
 measure:

@@ -16,6 +16,7 @@ cd "$(dirname "$0")/.."
     echo "| Inter, two cuts for documents | OFL-1.1 | \`src/documents/fonts\` |"
     echo "| Lucide icons (the ones used, as a sprite) | ISC | \`static/vendor/lucide\` |"
     echo "| zxcvbn's list of common passwords (excerpt) | MIT | \`src/passwords\` |"
+    echo "| axe-core 4.14.1 (only in tests) | MPL-2.0 | \`tests/vendor/axe\` |"
     echo
     echo "## Crates"
     echo

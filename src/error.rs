@@ -245,7 +245,7 @@ impl From<DieselError> for Error {
                 Some("assets_recreated_from_key" | "assets_recreated_from_fkey") => Refusal::AlreadyRecreated.into(),
                 Some("asset_types_pkey") => Refusal::AssetTypeExists.into(),
                 Some("asset_types_scale_is_fixed") => Refusal::ScaleFixed.into(),
-                Some("assets_code_key") => Refusal::AlreadyCreated.into(),
+                Some("assets_code_key" | "api_keys_form_id_key") => Refusal::AlreadyCreated.into(),
                 Some("assets_campaign_id_fkey") => {
                     Self::Invalid(vec![FieldError::new("campaign_id", "There is no such campaign.")])
                 }

@@ -12,6 +12,7 @@ diesel::table! {
         created_at -> Timestamptz,
         last_used_at -> Nullable<Timestamptz>,
         expires_at -> Nullable<Timestamptz>,
+        form_id -> Nullable<Uuid>,
     }
 }
 
@@ -239,6 +240,7 @@ diesel::table! {
         role -> Text,
         status -> Text,
         created_at -> Timestamptz,
+        time_zone -> Nullable<Text>,
     }
 }
 

@@ -15,6 +15,7 @@ mod period;
 pub mod posting;
 mod reason;
 mod receipt;
+mod time_zone;
 mod transaction;
 mod user;
 mod wallet;
@@ -27,6 +28,7 @@ pub use id::{ApiKeyId, AssetId, CampaignId, SessionId, TransactionId, UserId, Wa
 pub use period::Period;
 pub use reason::Reason;
 pub use receipt::{ReceiptCode, ReceiptStatus};
+pub use time_zone::TimeZone;
 pub use transaction::{Entry, Transaction, TransactionType};
 pub use user::{ExternalId, Login, Role, User, UserStatus};
 pub use wallet::{Lane, Owner};

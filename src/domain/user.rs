@@ -47,6 +47,8 @@ pub struct User {
     pub status: UserStatus,
     /// When the user registered.
     pub created_at: DateTime<Utc>,
+    /// The name of the zone in which the user reads times, where one was chosen.
+    pub time_zone: Option<String>,
 }
 
 impl User {

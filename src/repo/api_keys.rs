@@ -4,6 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Timestamptz};
+use uuid::Uuid;
 
 use super::page::{Page, PageRequest};
 use crate::domain::{ApiKeyId, Scopes, SecretHash, User, UserId};
@@ -33,6 +34,8 @@ pub struct NewApiKey {
     pub secret_hash: SecretHash,
     /// From when on it opens nothing.
     pub expires_at: Option<DateTime<Utc>>,
+    /// The form that it is asked for with, if by one.
+    pub form: Option<Uuid>,
 }
 
 /// A key, as its owner sees it.
@@ -57,7 +60,8 @@ pub struct ApiKey {
 /// Makes a key.
 ///
 /// # Errors
-/// [`Refusal::TooManyApiKeys`] where the user has [`MOST_PER_USER`] that have not expired.
+/// [`Refusal::TooManyApiKeys`] where the user has [`MOST_PER_USER`] that have not expired;
+/// [`Refusal::AlreadyCreated`] where the form has made one.
 pub fn create(conn: &mut PgConnection, new: &NewApiKey, now: DateTime<Utc>) -> Result<ApiKey> {
     conn.transaction(|conn| {
         // Held so that of several at once none makes one key too many.
@@ -75,6 +79,7 @@ pub fn create(conn: &mut PgConnection, new: &NewApiKey, now: DateTime<Utc>) -> R
                 new.scopes,
                 api_keys::created_at.eq(now),
                 api_keys::expires_at.eq(new.expires_at),
+                api_keys::form_id.eq(new.form),
             ))
             .returning(ApiKey::as_returning())
             .get_result(conn)?)
@@ -96,6 +101,14 @@ pub fn page(conn: &mut PgConnection, user: UserId, request: &PageRequest) -> Res
         query = query.filter(api_keys::id.lt(ApiKeyId(after)));
     }
     Ok(Page::from_rows(query.load(conn)?, request, LIST, |key| key.id.0))
+}
+
+/// A key of a user.
+///
+/// # Errors
+/// [`Error::NotFound`] where the user has no such key.
+pub fn own(conn: &mut PgConnection, user: UserId, id: ApiKeyId) -> Result<ApiKey> {
+    Ok(api_keys::table.find(id).filter(api_keys::user_id.eq(user)).select(ApiKey::as_select()).first(conn)?)
 }
 
 /// Revokes a key of a user at once: it is gone.

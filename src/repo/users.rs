@@ -11,7 +11,7 @@ use diesel::prelude::*;
 
 use super::audit::{self, Act, Actor};
 use super::{Page, sessions};
-use crate::domain::{BASE32, ExternalId, Login, Role, SessionId, User, UserId, UserStatus};
+use crate::domain::{BASE32, ExternalId, Login, Role, SessionId, TimeZone, User, UserId, UserStatus};
 use crate::error::{Refusal, Result};
 use crate::schema::users;
 
@@ -139,6 +139,15 @@ pub fn rehash(conn: &mut PgConnection, id: UserId, old: &str, new: &str) -> Resu
 /// [`crate::error::Error::NotFound`] where there is no such user any more.
 pub fn password_hash(conn: &mut PgConnection, id: UserId) -> Result<String> {
     Ok(users::table.find(id).select(users::password_hash).first(conn)?)
+}
+
+/// Keeps the zone in which a user reads times; none for the reader's own.
+///
+/// # Errors
+/// Only those of the database.
+pub fn set_time_zone(conn: &mut PgConnection, id: UserId, time_zone: Option<TimeZone>) -> Result<()> {
+    diesel::update(users::table.find(id)).set(users::time_zone.eq(time_zone.map(TimeZone::name))).execute(conn)?;
+    Ok(())
 }
 
 /// The user with this public name.

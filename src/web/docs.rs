@@ -36,6 +36,7 @@ pub async fn page(files: Data<StaticFiles>) -> Result<HttpResponse> {
     let html = DocsPage { static_base: files.base() }.render().map_err(Error::broken)?;
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
         .content_type("text/html; charset=utf-8")
         .body(html))
 }

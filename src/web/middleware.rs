@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
@@ -14,7 +15,7 @@ use tracing::Instrument;
 use super::api::openapi::OpenApiDocument;
 use super::auth::{Admin, CurrentUser};
 use super::extract::Door;
-use super::{Access, Route, Site, auth, pages, problem};
+use super::{Access, Route, Site, auth, extract, kept, pages, problem};
 use crate::error::Error;
 
 /// The longest request id that is taken over from the caller.
@@ -126,6 +127,33 @@ pub async fn refuse_stray_query(
     let stray = || Error::Malformed("There are no parameters here: leave out what follows the question mark.".into());
     let response = HttpResponse::from_error(may_call.err().unwrap_or_else(stray));
     Ok(ServiceResponse::new(req, response))
+}
+
+/// Keeps what was filled into a form of a page that only users may send, where nobody is signed in
+/// any more, for the sign-in to lead back to. Goes around the route's handler.
+///
+/// # Errors
+/// Those of what lies within.
+pub async fn keep_form(
+    route: &Route,
+    req: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let is_form = route.method == Method::POST && route.access != Access::Public && Door::of(route.path) == Door::Pages;
+    let is_read = |kind: &str| kind == "application/x-www-form-urlencoded";
+    if !is_form || !extract::has_content_type(req.request(), is_read) {
+        return next.call(req).await;
+    }
+    // Should the look-up fail, the handler's own says so.
+    if auth::visitor(req.request()).await.map_or(true, |visitor| visitor.is_some()) {
+        return next.call(req).await;
+    }
+    let (req, mut payload) = req.into_parts();
+    match extract::body(&req, &mut payload).await {
+        Ok(body) => kept::keep(&req, &body),
+        Err(error) => tracing::debug!(%error, "a form was not kept"),
+    }
+    Ok(ServiceResponse::new(req, HttpResponse::from_error(Error::Unauthenticated)))
 }
 
 /// Gives errors the looks of the door they leave by: a problem document, a page, or the way to the

@@ -7,9 +7,11 @@ pub mod api;
 pub mod auth;
 mod csv;
 mod docs;
+mod etag;
 pub mod extract;
 mod files;
 mod json;
+mod kept;
 pub mod middleware;
 pub mod pages;
 pub mod problem;
@@ -100,20 +102,21 @@ macro_rules! routes {
         )*)*];
 
         $(fn $scope(config: &mut ServiceConfig) {
-            $(config.service(
-                web::resource($path)
-                    .guard(answers(Method::$method, concat!($prefix, $path)))
-                    $(.app_data(PayloadConfig::new($largest_body)))?
-                    .wrap(from_fn(|req, next| {
-                        const ROUTE: &Route = &Route {
-                            method: Method::$method,
-                            path: concat!($prefix, $path),
-                            access: Access::$access,
-                        };
-                        middleware::refuse_stray_query(ROUTE, req, next)
-                    }))
-                    .route(web::route().to($($handler)::+)),
-            );)*
+            $({
+                const ROUTE: &Route = &Route {
+                    method: Method::$method,
+                    path: concat!($prefix, $path),
+                    access: Access::$access,
+                };
+                config.service(
+                    web::resource($path)
+                        .guard(answers(Method::$method, concat!($prefix, $path)))
+                        $(.app_data(PayloadConfig::new($largest_body)))?
+                        .wrap(from_fn(|req, next| middleware::refuse_stray_query(ROUTE, req, next)))
+                        .wrap(from_fn(|req, next| middleware::keep_form(ROUTE, req, next)))
+                        .route(web::route().to($($handler)::+)),
+                );
+            })*
         })*
 
         $(documents! { $($documents)?; $($($handler)::+),* })*
@@ -220,6 +223,17 @@ routes! {
         GET  "/verify/{code}"              Public  pages::verify::show;
         POST "/admin/receipts/{code}/retry"  Admin  pages::admin::jobs::retry;
         GET  "/wallet/{code}"       User   pages::history::show;
+        GET  "/settings"                       User  pages::settings::show;
+        POST "/settings/time-zone"             User  pages::settings::set_time_zone;
+        GET  "/settings/password"              User  pages::settings::password::form;
+        POST "/settings/password"              User  pages::settings::password::change;
+        POST "/settings/sessions/end-others"   User  pages::settings::sessions::end_others;
+        POST "/settings/sessions/end-all"      User  pages::settings::sessions::end_all;
+        POST "/settings/sessions/{id}/end"     User  pages::settings::sessions::end;
+        GET  "/settings/api-keys/new"          User  pages::settings::api_keys::form;
+        POST "/settings/api-keys/new"          User  pages::settings::api_keys::create;
+        GET  "/settings/api-keys/{id}/revoke"  User  pages::settings::api_keys::review;
+        POST "/settings/api-keys/{id}/revoke"  User  pages::settings::api_keys::revoke;
         GET  "/transactions"        User   pages::activity::list;
         GET  "/transactions/{id}"   User   pages::transaction::show;
         GET  "/spend"               User   pages::movements::spend_form;
@@ -379,9 +393,17 @@ fn routes(config: &mut ServiceConfig, keys: &Keys, https: bool) {
     let rest = || web::route().to(unrouted);
     config
         .service(web::scope("/api/v1").configure(api_routes).default_service(rest()).wrap(render()))
-        .service(web::scope("/api").configure(document_routes).default_service(rest()).wrap(render()))
+        .service(
+            web::scope("/api")
+                .configure(document_routes)
+                .default_service(rest())
+                .wrap(render())
+                .wrap(from_fn(etag::mark)),
+        )
         .service(web::scope("/health").configure(system_routes).default_service(rest()).wrap(render()))
-        .service(web::scope("/docs").configure(docs_routes).default_service(rest()).wrap(render()))
+        .service(
+            web::scope("/docs").configure(docs_routes).default_service(rest()).wrap(render()).wrap(from_fn(etag::mark)),
+        )
         .service(web::scope("/static").configure(static_routes).default_service(rest()).wrap(render()))
         .service(
             web::scope("")

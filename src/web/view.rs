@@ -14,7 +14,7 @@ use super::auth::{self, CurrentUser, Extraction};
 use super::extract;
 use super::middleware::RequestId;
 use super::static_files::StaticFiles;
-use crate::domain::Role;
+use crate::domain::{Role, TimeZone};
 use crate::error::{Error, FieldError, Result};
 
 pub use crate::domain::grouped;
@@ -25,8 +25,9 @@ const FLASH: &str = "flash";
 /// The name of the cookie that remembers the theme; scripts write it too.
 pub const THEME: &str = "theme";
 
-/// The longest address that a form may lead back to, in bytes.
-const LONGEST_PATH: usize = 512;
+/// The longest address that a form may lead back to, in bytes: written into another address, it is
+/// still shorter than what servers and proxies take.
+pub const LONGEST_PATH: usize = 4096;
 
 /// What surrounds every page. An extractor: making it takes the waiting message off the cookie.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub struct Chrome {
     pub csrf: String,
     /// `light` or `dark`, where the user chose one.
     pub theme: Option<String>,
+    /// The zone in which the page tells times, where the user chose one.
+    pub time_zone: Option<TimeZone>,
     /// The message that an action before left.
     pub flash: Option<Flash>,
     /// Who is signed in.
@@ -73,9 +76,12 @@ impl Chrome {
     /// [`Error::Broken`] where the cookie cannot be written.
     pub fn around(req: &HttpRequest, visitor: Option<&CurrentUser>) -> Result<Self> {
         let theme = req.cookie(THEME).map(|cookie| cookie.value().to_owned());
+        let time_zone = visitor.and_then(|current| current.user.time_zone.as_deref());
         Ok(Self {
             csrf: auth::csrf_token(&req.get_session())?,
             theme: theme.filter(|theme| theme == "light" || theme == "dark"),
+            // A name that is gone from the zones' database must shut nobody out.
+            time_zone: time_zone.and_then(|name| TimeZone::parse(name).ok()),
             flash: None,
             signed_in: visitor.map(SignedIn::from),
             path: req.path().to_owned(),
@@ -194,14 +200,12 @@ pub struct Moment {
     pub iso: String,
     /// For people, in UTC.
     pub text: String,
+    at: DateTime<Utc>,
 }
 
 impl From<DateTime<Utc>> for Moment {
-    fn from(time: DateTime<Utc>) -> Self {
-        Self {
-            iso: time.to_rfc3339_opts(SecondsFormat::Secs, true),
-            text: time.format("%-d %b %Y, %H:%M UTC").to_string(),
-        }
+    fn from(at: DateTime<Utc>) -> Self {
+        Self { iso: at.to_rfc3339_opts(SecondsFormat::Secs, true), text: in_utc(at), at }
     }
 }
 
@@ -210,6 +214,24 @@ impl Moment {
     pub fn clock(time: DateTime<Utc>) -> Self {
         Self { text: time.format("%H:%M UTC").to_string(), ..Self::from(time) }
     }
+
+    /// Day and time in UTC, for those who look closer.
+    pub fn utc(&self) -> String {
+        in_utc(self.at)
+    }
+
+    /// For people in a zone, in UTC where there is none. The format `clock` leaves the day out, unless
+    /// it is another than the day in UTC that the moment is listed under.
+    pub fn told(&self, time_zone: &Option<TimeZone>, format: &str) -> String {
+        let Some(zone) = time_zone else { return self.text.clone() };
+        let there = zone.wall_clock(self.at);
+        let is_brief = format == "clock" && there.date() == self.at.date_naive();
+        there.format(if is_brief { "%H:%M" } else { "%-d %b %Y, %H:%M" }).to_string()
+    }
+}
+
+fn in_utc(time: DateTime<Utc>) -> String {
+    time.format("%-d %b %Y, %H:%M UTC").to_string()
 }
 
 /// Shows a page.
@@ -270,7 +292,20 @@ mod tests {
         ] {
             assert_eq!(local_path(bad), None, "{bad}");
         }
-        assert_eq!(local_path(&format!("/{}", "x".repeat(600))), None);
+        assert_eq!(local_path(&format!("/{}", "x".repeat(LONGEST_PATH))), None);
+    }
+
+    #[test]
+    fn moments_are_told_in_the_zone_of_the_reader() {
+        let time = DateTime::from_timestamp(1_790_000_000, 0).unwrap_or_default();
+        let zone = TimeZone::parse("Asia/Kolkata").ok();
+        let (moment, clock) = (Moment::from(time), Moment::clock(time));
+        assert_eq!((moment.iso.as_str(), clock.utc()), ("2026-09-21T14:13:20Z", moment.text.clone()));
+        assert_eq!((moment.told(&None, "full"), clock.told(&None, "clock")), (moment.utc(), "14:13 UTC".to_owned()));
+        assert_eq!(moment.told(&zone, "full"), "21 Sep 2026, 19:43");
+        assert_eq!(clock.told(&zone, "clock"), "19:43");
+        let late = Moment::clock(time + chrono::TimeDelta::hours(8));
+        assert_eq!(late.told(&zone, "clock"), "22 Sep 2026, 03:43");
     }
 
     #[test]

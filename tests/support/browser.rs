@@ -161,6 +161,31 @@ impl Screen {
             Self::Phone => 390,
         }
     }
+
+    /// Its height in CSS pixels.
+    pub fn height(self) -> u64 {
+        match self {
+            Self::Desk => 900,
+            Self::Phone => 844,
+        }
+    }
+
+    /// How many of its own pixels a CSS pixel has in a row.
+    pub fn density(self) -> u64 {
+        match self {
+            Self::Desk => 1,
+            Self::Phone => 2,
+        }
+    }
+}
+
+/// Which colours a reader prefers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Theme {
+    /// Dark on light.
+    Light,
+    /// Light on dark.
+    Dark,
 }
 
 /// Whether pages may run scripts.
@@ -230,6 +255,29 @@ impl Browser {
         }
     }
 
+    /// Shows pages from now on at another width and in another theme, without anything that moves.
+    pub async fn look(&self, screen: Screen, theme: Theme) {
+        let size = json!({"width": screen.width(), "height": screen.height(), "mobile": false,
+            "deviceScaleFactor": screen.density()});
+        let theme = match theme {
+            Theme::Light => "light",
+            Theme::Dark => "dark",
+        };
+        let media = json!({"features": [
+            {"name": "prefers-color-scheme", "value": theme}, {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]});
+        for (command, parameters) in
+            [("Emulation.setDeviceMetricsOverride", size), ("Emulation.setEmulatedMedia", media)]
+        {
+            self.tool(command, parameters).await;
+        }
+    }
+
+    /// What a command of the browser's own tools gives.
+    pub async fn tool(&self, command: &str, parameters: Value) -> Value {
+        self.command("goog/cdp/execute", json!({"cmd": command, "params": parameters})).await
+    }
+
     /// A command of chromedriver's own.
     async fn command(&self, path: &str, body: Value) -> Value {
         let address = format!("http://{}/session/{}/{path}", driver().address, self.session);
@@ -287,6 +335,13 @@ impl Browser {
         field.send_keys(text).await.unwrap();
     }
 
+    /// Puts a value into a field of any kind at once; a box is ticked.
+    pub async fn put(&self, name: &str, value: &str) {
+        let script = "const field = document.querySelector(`main [name=\"${arguments[0]}\"]`); \
+            if (field.type === 'checkbox') field.click(); else field.value = arguments[1];";
+        self.client.execute(script, vec![json!(name), json!(value)]).await.expect(name);
+    }
+
     /// Chooses an option of a select.
     pub async fn choose(&self, name: &str, value: &str) {
         self.find(&format!("main select[name={name}]")).await.select_by_value(value).await.unwrap();
@@ -327,6 +382,13 @@ impl Browser {
     /// Presses a button or follows a link.
     pub async fn press(&self, words: &str) {
         self.click(self.control(words).await, 1).await;
+    }
+
+    /// Presses the page's own button or link whose words begin so, wherever it is.
+    pub async fn press_in_main(&self, words: &str) {
+        let script = "[...document.querySelectorAll('main button, main a')] \
+            .find((control) => control.textContent.trim().startsWith(arguments[0])).click()";
+        self.client.execute(script, vec![json!(words)]).await.expect(words);
     }
 
     /// Presses a button twice, as quickly as a mouse can.

@@ -7,15 +7,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{ListBody, PageQuery};
-use crate::domain::{ApiKeyId, ApiKeySecret, Role, Scope, Scopes};
-use crate::error::{Error, FieldError, Result};
-use crate::repo::api_keys::{self, ApiKey, NewApiKey};
+use crate::domain::{ApiKeyId, ApiKeySecret, Scope};
+use crate::error::Result;
+use crate::repo::api_keys::{self, ApiKey};
 use crate::repo::{Db, PageRequest};
-use crate::web::auth::SignedIn;
+use crate::web::auth::{ApiKeyWish, SignedIn};
 use crate::web::extract::{JsonBody, Now, PathOf, QueryOf};
-
-/// The most characters of a key's name.
-const LONGEST_NAME: usize = 100;
 
 /// A personal API key, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
@@ -80,29 +77,6 @@ pub struct CreateApiKeyBody {
     expires_at: Option<DateTime<Utc>>,
 }
 
-impl CreateApiKeyBody {
-    /// The name and the scopes, if they are what they may be for a user of this role.
-    fn check(&self, role: Role, now: DateTime<Utc>) -> Result<(String, Scopes)> {
-        let mut errors = Vec::new();
-        let mut refuse = |field: &'static str, message: &'static str| errors.push(FieldError::new(field, message));
-        let name = self.name.trim();
-        if name.is_empty() || name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
-            refuse("name", "Use 1 to 100 characters.");
-        }
-        let scopes = self.scopes.as_deref().unwrap_or(&[Scope::Read]);
-        if scopes.is_empty() {
-            refuse("scopes", "Name at least one of read, write and admin.");
-        }
-        if scopes.contains(&Scope::Admin) && role != Role::Admin {
-            refuse("scopes", "Only the key of an admin can have the scope admin.");
-        }
-        if self.expires_at.is_some_and(|at| at <= now) {
-            refuse("expires_at", "Choose a time that is still to come.");
-        }
-        if errors.is_empty() { Ok((name.to_owned(), Scopes::of(scopes))) } else { Err(Error::Invalid(errors)) }
-    }
-}
-
 /// Lists the caller's API keys
 ///
 /// Without their secrets. An API key cannot do this.
@@ -140,14 +114,15 @@ pub async fn create(
     now: Now,
     db: Data<Db>,
 ) -> Result<HttpResponse> {
-    let user = caller.0.user;
-    let (name, scopes) = body.0.check(user.role, now.0)?;
-    let mut random = [0; 32];
-    getrandom::fill(&mut random).map_err(|error| Error::broken(error.to_string()))?;
-    let secret = ApiKeySecret::from_random(random);
-    let new = NewApiKey { user: user.id, name, scopes, secret_hash: secret.hash(), expires_at: body.0.expires_at };
-    let key = db.run(move |conn| api_keys::create(conn, &new, now.0)).await?;
-    Ok(HttpResponse::Created().json(NewApiKeyBody { secret: secret.key(key.id), key: key.into() }))
+    let body = body.0;
+    let wish = ApiKeyWish {
+        name: &body.name,
+        scopes: body.scopes.as_deref().unwrap_or(&[Scope::Read]),
+        expires_at: body.expires_at,
+        form: None,
+    };
+    let (key, secret) = wish.grant(caller.0.user, now.0, &db).await?;
+    Ok(HttpResponse::Created().json(NewApiKeyBody { secret, key: key.into() }))
 }
 
 /// Revokes an API key

@@ -15,6 +15,7 @@ use super::Extraction;
 use super::keys::{is_shape_of, masked, random_token};
 use crate::error::{Error, FieldError, Result};
 use crate::web::extract::{after_visitor, body, has_content_type};
+use crate::web::kept;
 
 /// The cookie's name for the token.
 const CSRF: &str = "csrf";
@@ -44,7 +45,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for CsrfForm<T> {
     type Future = Extraction<Self>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let cookie = req.get_session();
+        let (cookie, page) = (req.get_session(), req.clone());
         let urlencoded = has_content_type(req, |kind| kind == "application/x-www-form-urlencoded");
         let body = body(req, payload);
         Box::pin(after_visitor(req.clone(), async move {
@@ -53,8 +54,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for CsrfForm<T> {
             }
             let body = line_ends(&body.await?);
             let token: Token = serde_urlencoded::from_bytes(&body).map_err(|_| Error::StaleForm)?;
-            let expected: String = cookie.get(CSRF).ok().flatten().ok_or(Error::StaleForm)?;
-            if !is_shape_of(&token.csrf_token, &expected) {
+            let expected: Option<String> = cookie.get(CSRF).ok().flatten();
+            if !expected.is_some_and(|expected| is_shape_of(&token.csrf_token, &expected)) {
+                kept::keep(&page, &body);
                 return Err(Error::StaleForm);
             }
             serde_urlencoded::from_bytes(&body).map(Self).map_err(|error| Error::Malformed(error.to_string().into()))

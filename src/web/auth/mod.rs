@@ -2,6 +2,7 @@
 //! only. The user's row, and that of the session or API key, is looked up on every request, once.
 
 mod accounts;
+mod api_keys;
 mod authorization;
 mod form;
 pub mod keys;
@@ -16,6 +17,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use tokio::sync::OnceCell;
 
 pub use accounts::{Reception, Registration};
+pub use api_keys::ApiKeyWish;
 pub use form::{CsrfForm, CsrfUpload, csrf_token};
 pub use keys::Keys;
 

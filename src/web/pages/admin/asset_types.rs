@@ -14,6 +14,7 @@ use crate::repo::audit::{self, LineFilter};
 use crate::repo::{Db, PageRequest};
 use crate::web::auth::{Admin, By, CsrfForm};
 use crate::web::extract::{Now, PathOf};
+use crate::web::kept::KeptForm;
 use crate::web::pages::admin::deeds::Deed;
 use crate::web::pages::parts::Coin;
 use crate::web::view::{self, Chrome, Field, Flash, grouped};
@@ -226,9 +227,9 @@ pub async fn list(_: Admin, chrome: Chrome, db: Data<Db>) -> Result<HttpResponse
 ///
 /// # Errors
 /// [`Error::Broken`] where the template fails.
-pub async fn new(_: Admin, chrome: Chrome) -> Result<HttpResponse> {
-    let form = AssetTypeForm { scale: "2".to_owned(), ..AssetTypeForm::default() };
-    view::page(&AssetTypePage::new(chrome, &form, Vec::new()))
+pub async fn new(_: Admin, kept: KeptForm<AssetTypeForm>, chrome: Chrome) -> Result<HttpResponse> {
+    let blank = || AssetTypeForm { scale: "2".to_owned(), ..AssetTypeForm::default() };
+    view::page(&AssetTypePage::new(chrome, &kept.0.unwrap_or_else(blank), Vec::new()))
 }
 
 /// What is wrong, by field.
@@ -274,9 +275,15 @@ pub async fn create(
 ///
 /// # Errors
 /// [`Refusal::AssetTypeNotFound`] and those of the database.
-pub async fn edit(_: Admin, code: PathOf<String>, chrome: Chrome, db: Data<Db>) -> Result<HttpResponse> {
+pub async fn edit(
+    _: Admin,
+    code: PathOf<String>,
+    kept: KeptForm<AssetTypeForm>,
+    chrome: Chrome,
+    db: Data<Db>,
+) -> Result<HttpResponse> {
     let known = known(&db, &code.0).await?;
-    let form = AssetTypeForm::of(&known.asset_type);
+    let form = kept.0.unwrap_or_else(|| AssetTypeForm::of(&known.asset_type));
     view::page(&AssetTypePage::new(chrome, &form, Vec::new()).of(known))
 }
 

@@ -14,6 +14,7 @@ use crate::repo::users::rights::{self, Change};
 use crate::repo::{Db, users};
 use crate::web::auth::{Admin, By, CsrfForm, Proof};
 use crate::web::extract::{Now, PathOf};
+use crate::web::kept::KeptForm;
 use crate::web::pages::parts::{counted, role_word, user_status_word};
 use crate::web::view::{self, Chrome, Flash};
 
@@ -136,6 +137,7 @@ fn place(user: &User) -> String {
 pub async fn review(
     admin: Admin,
     path: PathOf<(String, String)>,
+    kept: KeptForm<ReasonForm>,
     chrome: Chrome,
     db: Data<Db>,
 ) -> Result<HttpResponse> {
@@ -143,7 +145,7 @@ pub async fn review(
     let deed: Deed = deed.parse()?;
     let me = admin.0.user.id;
     let user = db.run(move |conn| users::meant_by(conn, admin.0.user, &name)).await?;
-    deed.page(chrome, &user, user.id == me, "").page()
+    deed.page(chrome, &user, user.id == me, &kept.0.unwrap_or_default().reason).page()
 }
 
 /// `POST /admin/users/{user}/{deed}`

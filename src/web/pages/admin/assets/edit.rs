@@ -13,6 +13,7 @@ use crate::repo::Db;
 use crate::repo::assets::{self, AssetChange, Ownership};
 use crate::web::auth::{Admin, By, CsrfForm};
 use crate::web::extract::{Now, PathOf};
+use crate::web::kept::KeptForm;
 use crate::web::pages::list::{self, SelectField};
 use crate::web::pages::parts::kind_word;
 use crate::web::view::{self, Chrome, Field, Flash};
@@ -172,6 +173,7 @@ fn immutable(cookie: &Session, id: AssetId) -> Result<HttpResponse> {
 pub async fn form(
     _: Admin,
     id: PathOf<AssetId>,
+    kept: KeptForm<EditForm>,
     chrome: Chrome,
     cookie: Session,
     now: Now,
@@ -182,7 +184,8 @@ pub async fn form(
     if asset.status == AssetStatus::Claimed {
         return immutable(&cookie, id.0);
     }
-    view::page(&EditPage::new(chrome, asset, &EditForm::of(asset, ownership.view.scale), &known, Vec::new()))
+    let form = kept.0.unwrap_or_else(|| EditForm::of(asset, ownership.view.scale));
+    view::page(&EditPage::new(chrome, asset, &form, &known, Vec::new()))
 }
 
 /// `POST /admin/assets/{id}/edit`

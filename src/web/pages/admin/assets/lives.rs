@@ -14,7 +14,7 @@ use crate::error::{Error, FieldError, Refusal, Result};
 use crate::repo::Db;
 use crate::repo::assets::{self, AssetOutcome, Chosen, Fate, Ownership, Preview, Recreation, Viewer};
 use crate::web::auth::{Admin, By, CsrfForm};
-use crate::web::extract::{Now, PathOf};
+use crate::web::extract::{Now, PathOf, QueryOf};
 use crate::web::pages::admin::review::Review;
 use crate::web::view::{self, Chrome, Flash, grouped};
 
@@ -341,6 +341,7 @@ pub async fn review(
     _: Admin,
     id: PathOf<AssetId>,
     req: HttpRequest,
+    kept: QueryOf<Vec<(String, String)>>,
     chrome: Chrome,
     cookie: Session,
     now: Now,
@@ -358,7 +359,7 @@ pub async fn review(
         Some((Refusal::AssetNotFound, _)) => return Err(Refusal::AssetNotFound.into()),
         Some((refusal, _)) => return no(refusal, id.0, &cookie, now, &db).await,
     }
-    one(chrome, (action, &page), id.0, &Sent::default(), now, &db).await?.page()
+    one(chrome, (action, &page), id.0, &Sent(kept.0), now, &db).await?.page()
 }
 
 /// `POST /admin/assets/{id}/expire`, `/delete` and `/recreate`

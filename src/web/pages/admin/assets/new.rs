@@ -14,6 +14,7 @@ use crate::repo::assets::{self, NewAssets};
 use crate::repo::{Db, asset_types, campaigns};
 use crate::web::auth::{Admin, By, CsrfForm, Keys};
 use crate::web::extract::Now;
+use crate::web::kept::KeptForm;
 use crate::web::pages::list::{self, SelectField};
 use crate::web::pages::parts::{counted, kind_word};
 use crate::web::view::{self, Chrome, Field, Flash};
@@ -45,6 +46,7 @@ struct NewAssetsPage {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct NewAssetsForm {
     /// Made with the form, so that sending it twice creates once.
+    #[serde(default = "Uuid::new_v4")]
     idempotency_key: Uuid,
     #[serde(default)]
     title: String,
@@ -203,9 +205,17 @@ impl NewAssetsPage {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn form(_: Admin, chrome: Chrome, now: Now, db: Data<Db>) -> Result<HttpResponse> {
+pub async fn form(
+    _: Admin,
+    kept: KeptForm<NewAssetsForm>,
+    chrome: Chrome,
+    now: Now,
+    db: Data<Db>,
+) -> Result<HttpResponse> {
     let known = Choosable::now(&db, now).await?;
-    view::page(&NewAssetsPage::new(chrome, &NewAssetsForm::blank(), &known, Vec::new()))
+    let kept = kept.0.map(|form| NewAssetsForm { idempotency_key: Uuid::new_v4(), ..form });
+    let form = kept.unwrap_or_else(NewAssetsForm::blank);
+    view::page(&NewAssetsPage::new(chrome, &form, &known, Vec::new()))
 }
 
 /// `POST /admin/assets/new`

@@ -15,6 +15,7 @@ use crate::repo::campaigns::{self, CampaignChange, CampaignView, NewCampaign};
 use crate::repo::{Db, PageRequest, asset_types};
 use crate::web::auth::{Admin, By, CsrfForm, Keys};
 use crate::web::extract::{Now, PathOf};
+use crate::web::kept::KeptForm;
 use crate::web::pages::admin::assets::new::{time, written};
 use crate::web::pages::list::{self, SelectField};
 use crate::web::pages::parts::{counted, kind_word};
@@ -247,9 +248,10 @@ fn errors(error: Error) -> Result<Vec<FieldError>> {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn blank(_: Admin, chrome: Chrome, db: Data<Db>) -> Result<HttpResponse> {
+pub async fn blank(_: Admin, kept: KeptForm<CampaignForm>, chrome: Chrome, db: Data<Db>) -> Result<HttpResponse> {
     let known = db.run(asset_types::all).await?;
-    view::page(&FormPage::new(chrome, &CampaignForm::blank(), &known, Vec::new()))
+    let kept = kept.0.map(|form| CampaignForm { idempotency_key: Uuid::new_v4(), ..form });
+    view::page(&FormPage::new(chrome, &kept.unwrap_or_else(CampaignForm::blank), &known, Vec::new()))
 }
 
 /// `POST /admin/campaigns/new`
@@ -309,12 +311,14 @@ async fn look(db: &Db, admin: Admin, id: CampaignId, now: Now) -> Result<(Campai
 pub async fn edit(
     admin: Admin,
     id: PathOf<CampaignId>,
+    kept: KeptForm<CampaignForm>,
     chrome: Chrome,
     now: Now,
     db: Data<Db>,
 ) -> Result<HttpResponse> {
     let (found, known) = look(&db, admin, id.0, now).await?;
-    view::page(&FormPage::new(chrome, &CampaignForm::of(&found), &known, Vec::new()).changing(&found))
+    let form = kept.0.unwrap_or_else(|| CampaignForm::of(&found));
+    view::page(&FormPage::new(chrome, &form, &known, Vec::new()).changing(&found))
 }
 
 /// `POST /admin/campaigns/{id}/edit`

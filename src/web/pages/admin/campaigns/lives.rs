@@ -13,6 +13,7 @@ use crate::repo::Db;
 use crate::repo::campaigns::{self, CampaignView};
 use crate::web::auth::{Admin, By, CsrfForm, Keys};
 use crate::web::extract::{Now, PathOf};
+use crate::web::kept::KeptForm;
 use crate::web::pages::admin::review::Review;
 use crate::web::pages::parts::counted;
 use crate::web::view::{self, Chrome, Flash, grouped};
@@ -86,6 +87,7 @@ fn review(chrome: Chrome, action: Action, found: &CampaignView, form: &LivesForm
 pub async fn ask(
     admin: Admin,
     id: PathOf<CampaignId>,
+    kept: KeptForm<LivesForm>,
     chrome: Chrome,
     now: Now,
     req: HttpRequest,
@@ -93,7 +95,7 @@ pub async fn ask(
 ) -> Result<HttpResponse> {
     let action = Action::of(&req)?;
     let found = db.run(move |conn| campaigns::one(conn, &admin.0.user, id.0, now.0)).await?;
-    let form = LivesForm { idempotency_key: Uuid::new_v4(), ..LivesForm::default() };
+    let form = LivesForm { idempotency_key: Uuid::new_v4(), ..kept.0.unwrap_or_default() };
     review(chrome, action, &found, &form).page()
 }
 

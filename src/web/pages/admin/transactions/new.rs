@@ -55,6 +55,7 @@ struct NewTransactionPage {
 #[derive(Debug, Clone, Deserialize, Serialize)]
 pub struct NewTransactionForm {
     /// Made with the form, so that sending it twice moves value once.
+    #[serde(default = "Uuid::new_v4")]
     idempotency_key: Uuid,
     #[serde(default)]
     r#type: String,
@@ -73,27 +74,7 @@ pub struct NewTransactionForm {
     confirmed: String,
 }
 
-/// What the form starts with.
-#[derive(Debug, Deserialize, Default)]
-#[serde(default)]
-pub struct NewTransactionQuery {
-    user: String,
-}
-
 impl NewTransactionForm {
-    fn blank(user: String) -> Self {
-        Self {
-            idempotency_key: Uuid::new_v4(),
-            r#type: String::new(),
-            user,
-            asset_type: String::new(),
-            amount: String::new(),
-            description: String::new(),
-            reason: String::new(),
-            confirmed: String::new(),
-        }
-    }
-
     /// The movement, or everything that is wrong with it.
     fn draft(&self, admin: &Admin) -> Result<Draft> {
         let kind = KINDS.iter().find(|(word, ..)| *word == self.r#type);
@@ -199,9 +180,10 @@ impl NewTransactionPage {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn form(_: Admin, query: QueryOf<NewTransactionQuery>, chrome: Chrome, db: Data<Db>) -> Result<HttpResponse> {
+pub async fn form(_: Admin, query: QueryOf<NewTransactionForm>, chrome: Chrome, db: Data<Db>) -> Result<HttpResponse> {
     let known = db.run(asset_types::all).await?;
-    view::page(&NewTransactionPage::new(chrome, &NewTransactionForm::blank(query.0.user), &known, Vec::new()))
+    let form = NewTransactionForm { idempotency_key: Uuid::new_v4(), ..query.0 };
+    view::page(&NewTransactionPage::new(chrome, &form, &known, Vec::new()))
 }
 
 /// What sending the form led to.

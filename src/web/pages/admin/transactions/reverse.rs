@@ -17,7 +17,7 @@ use crate::repo::assets::Viewer;
 use crate::repo::transactions::{self, Told, TransactionView};
 use crate::web::api::movements;
 use crate::web::auth::{Admin, By, CsrfForm};
-use crate::web::extract::{Now, PathOf};
+use crate::web::extract::{Now, PathOf, QueryOf};
 use crate::web::pages::admin::review::Review;
 use crate::web::pages::movements::idempotency;
 use crate::web::pages::parts::type_word;
@@ -27,6 +27,7 @@ use crate::web::view::{self, Chrome, Flash, grouped};
 #[derive(Debug, Deserialize, Serialize)]
 pub struct ReversalForm {
     /// Made with the form, so that sending it twice reverses once.
+    #[serde(default = "Uuid::new_v4")]
     idempotency_key: Uuid,
     #[serde(default)]
     reason: String,
@@ -113,13 +114,14 @@ pub async fn review(
     admin: Admin,
     by: By,
     id: PathOf<TransactionId>,
+    query: QueryOf<ReversalForm>,
     chrome: Chrome,
     now: Now,
     db: Data<Db>,
     ledger: Data<Ledger>,
 ) -> Result<HttpResponse> {
     let told = db.run(move |conn| transactions::told(conn, Viewer::Admin, id.0)).await?;
-    let form = ReversalForm { idempotency_key: Uuid::new_v4(), reason: String::new() };
+    let form = ReversalForm { idempotency_key: Uuid::new_v4(), ..query.0 };
     Looker { db, ledger, caller: admin.0.user.id, by, now: now.0 }.page(chrome, &told, &form).await?.page()
 }
 
