@@ -153,7 +153,7 @@ pub struct FailedReceipt {
     pub user: String,
     /// Why the last attempt failed.
     pub error: String,
-    /// When the last attempt was to be over.
+    /// When the last attempt failed.
     pub failed_at: DateTime<Utc>,
 }
 
