@@ -1,7 +1,7 @@
 # The commands of the house. Recipes run in this folder, so that its path may hold spaces.
 CARGO ?= cargo
 
-.PHONY: run test check measure measure-admin
+.PHONY: run test check measure measure-pages
 
 # Starts Coffer, with a database of its own unless DATABASE_URL or DATABASE_HOST names one.
 run:
@@ -25,7 +25,7 @@ measure:
 	@sh scripts/install-deps.sh run
 	$(CARGO) bench --bench claims
 
-# Prints how long the dashboard and the proof take on ten million entries, on a database of its own.
-measure-admin:
+# Prints how long pages and the proof take on ten million entries, on a database of its own.
+measure-pages:
 	@sh scripts/install-deps.sh run
-	$(CARGO) bench --bench admin
+	$(CARGO) bench --bench pages

@@ -353,7 +353,7 @@ async fn the_navigation_marks_the_section() {
     ] {
         let html = page(&web, &root, path).await;
         // On phones the admin's places are in a bar of their own.
-        let marked = ".side__nav [aria-current], .top__nav [aria-current]";
+        let marked = ".side__nav [aria-current], .top__nav > [aria-current]";
         assert_eq!(texts(&html, marked), [place], "{path}");
         assert_eq!(attributes(&html, marked, "aria-current"), [mark], "{path}");
     }

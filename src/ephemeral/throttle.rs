@@ -111,6 +111,8 @@ pub struct Throttles {
     pub registrations: Throttle,
     /// Wrong voucher codes per user.
     pub voucher_codes: Throttle,
+    /// Names per user that nobody has, in search of somebody to send to.
+    pub receivers: Throttle,
     /// Whose turn it is to try a password, per login.
     pub password_turns: Turns,
     /// Whose turn it is to try a voucher code, per user.
@@ -127,6 +129,7 @@ impl Throttles {
             addresses: Throttle::new(100, 3, is_on),
             registrations: Throttle::new(500, 1, is_on),
             voucher_codes: Throttle::new(20, 30, is_on),
+            receivers: Throttle::new(30, 20, is_on),
             password_turns: Turns::default(),
             code_turns: Turns::default(),
         }

@@ -59,12 +59,13 @@ impl Runs {
     }
 }
 
-/// The threads of the jobs, of which one is for receipts alone, since people wait for them; they stop
-/// when this is dropped, after the job that is running.
+/// The threads of the jobs: one for receipts, which people wait for, one for the proof of the books,
+/// which may take a minute, and one for all others. They stop when this is dropped, after the jobs
+/// that are running.
 pub struct Jobs {
     runs: Runs,
     /// Dropping a handle stops its thread.
-    _threads: [ScheduleHandle; 2],
+    _threads: [ScheduleHandle; 3],
 }
 
 /// The job that marks assets whose time has passed.
@@ -85,8 +86,8 @@ const ROWS_AT_ONCE: i64 = 1_000;
 const LOOK: Duration = Duration::from_millis(200);
 
 impl Jobs {
-    /// Starts the threads. `public_url` is the address that receipts lead to. Expiry and the proof of the books run at once, for what happened while
-    /// nothing was running.
+    /// Starts the threads. `public_url` is the address that receipts lead to. Expiry, figures and the
+    /// proof of the books come at once, too, for what happened while nothing was running.
     pub fn start(db: &Db, clock: &Clock, public_url: &str) -> Self {
         let runs = Runs::new(&[EXPIRY, CLEAN_UP, FIGURES, RECEIPTS, VERIFY]);
         let mut scheduler = Scheduler::with_tz(Utc);
@@ -94,7 +95,7 @@ impl Jobs {
             let (db, clock, runs) = (db.clone(), Arc::clone(clock), runs.clone());
             let run = move || {
                 let now = clock();
-                run_once(name, &runs, &clock, || repo::locks::run_alone(&db, lock, || work(&db, &clock, now)));
+                run_once(name, &runs, &clock, || repo::locks::run_alone(&db, lock, || work(&db, now)));
             };
             if name != CLEAN_UP {
                 scheduler.every(1.seconds()).once().run(run.clone());
@@ -104,8 +105,7 @@ impl Jobs {
         schedule(EXPIRY, 0x0C0F_FE21, 1.minutes(), expire);
         schedule(CLEAN_UP, 0x0C0F_FE22, 1.hours(), clean_up);
         schedule(FIGURES, 0x0C0F_FE24, 1.minutes(), keep_figures);
-        schedule(VERIFY, 0x0C0F_FE25, 1.days(), prove);
-        let threads = [scheduler, Self::receipts(db, clock, public_url, &runs)];
+        let threads = [scheduler, Self::receipts(db, clock, public_url, &runs), Self::proofs(db, clock, &runs)];
         Self { runs, _threads: threads.map(|scheduler| scheduler.watch_thread(LOOK)) }
     }
 
@@ -120,13 +120,23 @@ impl Jobs {
         scheduler
     }
 
+    /// Proofs have a lock of their own, since admins ask for them, too.
+    fn proofs(db: &Db, clock: &Clock, runs: &Runs) -> Scheduler<Utc> {
+        let (db, clock, runs) = (db.clone(), Arc::clone(clock), runs.clone());
+        let mut scheduler = Scheduler::with_tz(Utc);
+        let run = move || run_once(VERIFY, &runs, &clock, || prove(&db, &clock));
+        scheduler.every(1.seconds()).once().run(run.clone());
+        scheduler.every(1.days()).run(run);
+        scheduler
+    }
+
     /// The last run of every job.
     pub fn runs(&self) -> Runs {
         self.runs.clone()
     }
 }
 
-type Work = fn(&Db, &Clock, DateTime<Utc>) -> Result<()>;
+type Work = fn(&Db, DateTime<Utc>) -> Result<()>;
 
 /// Runs a job, which says `None` where another instance is at it, and notes how it ended. A panic
 /// ends this run, not the thread.
@@ -148,12 +158,13 @@ fn run_once(name: &'static str, runs: &Runs, clock: &Clock, job: impl FnOnce() -
 }
 
 /// Marks assets whose time has passed as expired.
-fn expire(db: &Db, _: &Clock, now: DateTime<Utc>) -> Result<()> {
+fn expire(db: &Db, now: DateTime<Utc>) -> Result<()> {
     repeat(|| db.run_here(|conn| repo::assets::expire_due(conn, now, ROWS_AT_ONCE)))
 }
 
-/// Forgets idempotency keys and uploads after a day, the files of receipts after a week, and sessions and API keys a month after they ended or expired.
-fn clean_up(db: &Db, _: &Clock, now: DateTime<Utc>) -> Result<()> {
+/// Forgets idempotency keys and uploads after a day, the files of receipts after a week, and sessions
+/// and API keys a month after they ended or expired.
+fn clean_up(db: &Db, now: DateTime<Utc>) -> Result<()> {
     repeat(|| db.run_here(|conn| repo::keys::forget_old(conn, now, ROWS_AT_ONCE)))?;
     repeat(|| db.run_here(|conn| repo::sessions::forget_old(conn, now, ROWS_AT_ONCE)))?;
     repeat(|| db.run_here(|conn| repo::api_keys::forget_old(conn, now, ROWS_AT_ONCE)))?;
@@ -162,18 +173,18 @@ fn clean_up(db: &Db, _: &Clock, now: DateTime<Utc>) -> Result<()> {
 }
 
 /// Sums up what happened since the last time, and counts the supply.
-fn keep_figures(db: &Db, _: &Clock, now: DateTime<Utc>) -> Result<()> {
+fn keep_figures(db: &Db, now: DateTime<Utc>) -> Result<()> {
     repeat(|| db.run_here(|conn| repo::figures::roll_up(conn, ROWS_AT_ONCE)))?;
     db.run_here(|conn| repo::figures::keep_supply(conn, now))
 }
 
 /// Proves the books, unless somebody is at it; books that are wrong are a failure.
-fn prove(db: &Db, clock: &Clock, _: DateTime<Utc>) -> Result<()> {
-    let Some(verdict) = proofs::prove(db, None, clock)? else { return Ok(()) };
+fn prove(db: &Db, clock: &Clock) -> Result<Option<()>> {
+    let Some(verdict) = proofs::prove(db, None, clock)? else { return Ok(None) };
     for check in verdict.checks.iter().filter(|check| check.violations > 0) {
         tracing::error!(promise = %check.promise, violations = check.violations, "the books are wrong");
     }
-    if verdict.is_clean() { Ok(()) } else { Err(Error::broken("the books are wrong")) }
+    if verdict.is_clean() { Ok(Some(())) } else { Err(Error::broken("the books are wrong")) }
 }
 
 fn repeat(mut verb: impl FnMut() -> Result<usize>) -> Result<()> {

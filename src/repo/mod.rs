@@ -1,6 +1,7 @@
 //! All SQL that does not move value. One file per noun, one function per verb of the business; each
 //! public function is a use case and opens its own transaction where it needs one.
 
+pub mod account_statements;
 pub mod api_keys;
 pub mod asset_types;
 pub mod assets;

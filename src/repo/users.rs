@@ -149,6 +149,28 @@ pub fn by_external_id(conn: &mut PgConnection, external_id: &str) -> Result<Opti
     Ok(users::table.filter(users::external_id.eq(external_id)).select(User::as_select()).first(conn).optional()?)
 }
 
+/// The public names of those whom somebody may mean by an exact name: the public one, or one to sign
+/// in with. There are two where the public name of one user is the username of another.
+///
+/// # Errors
+/// Only those of the database.
+pub fn named(conn: &mut PgConnection, name: &str) -> Result<Vec<String>> {
+    let name = name.trim().to_lowercase();
+    // No text in the database holds the character zero, and PostgreSQL takes none that does.
+    if name.contains('\0') {
+        return Ok(Vec::new());
+    }
+    let public = users::external_id.eq(name.clone());
+    let mut query = users::table.select(users::external_id).into_boxed();
+    query = match Login::parse(&name) {
+        Ok(Login::Username(name)) => query.filter(public.or(users::username.eq(name).assume_not_null())),
+        Ok(Login::Email(address)) => query.filter(users::email.eq(address)),
+        Ok(Login::PhoneNumber(number)) => query.filter(users::phone_number.eq(number)),
+        Err(_) => query.filter(public),
+    };
+    Ok(query.load(conn)?)
+}
+
 /// The rows of those of the public names that somebody has.
 ///
 /// # Errors

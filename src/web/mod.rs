@@ -211,6 +211,7 @@ routes! {
         POST "/theme"          Public  pages::session::theme;
         GET  "/wallet"              User   pages::wallet::show;
         GET  "/credits"             User   pages::credits::list;
+        POST "/credits"             User   pages::credits::redeem;
         POST "/credits/{id}/claim"  User   pages::credits::claim;
         GET  "/claims"              User   pages::claims::list;
         GET  "/wallet/{code}/statement"    User    pages::statement::show;
@@ -218,6 +219,15 @@ routes! {
         GET  "/verify"                     Public  pages::verify::form;
         GET  "/verify/{code}"              Public  pages::verify::show;
         POST "/admin/receipts/{code}/retry"  Admin  pages::admin::jobs::retry;
+        GET  "/wallet/{code}"       User   pages::history::show;
+        GET  "/transactions"        User   pages::activity::list;
+        GET  "/transactions/{id}"   User   pages::transaction::show;
+        GET  "/spend"               User   pages::movements::spend_form;
+        POST "/spend"               User   pages::movements::spend;
+        GET  "/spend/review"        User   pages::movements::spend_review;
+        GET  "/transfer"            User   pages::movements::transfer_form;
+        POST "/transfer"            User   pages::movements::transfer;
+        GET  "/transfer/review"     User   pages::movements::transfer_review;
         GET  "/admin"               Admin  pages::admin::overview::show;
         GET  "/admin/campaigns"              Admin  pages::admin::campaigns::list::show;
         GET  "/admin/campaigns/new"          Admin  pages::admin::campaigns::form::blank;

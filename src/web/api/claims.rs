@@ -11,7 +11,9 @@ use super::assets::AssetBody;
 use super::keyed::{Keyed, REPLAYED};
 use super::{ListBody, PageQuery, range};
 use crate::domain::posting::{Action, Command};
-use crate::domain::{AssetId, AssetKind, AssetTypeCode, Balance, CampaignId, Transaction, TransactionId, VoucherCode};
+use crate::domain::{
+    AssetId, AssetKind, AssetTypeCode, Balance, CampaignId, Transaction, TransactionId, UserId, VoucherCode,
+};
 use crate::ephemeral::Throttles;
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::ledger::{Ledger, Outcome};
@@ -120,17 +122,7 @@ pub async fn redeem(
     let user = current.user.id;
     let action = match request.body {
         ClaimRequest { code: Some(code), campaign_id: None } => {
-            let _turn = throttles.code_turns.wait(&[user]).await?;
-            throttles.voucher_codes.check(user, now.0)?;
-            let asset = match VoucherCode::parse(&code) {
-                Ok(code) => db.run(move |conn| assets::by_code(conn, &code)).await?,
-                Err(_) => None,
-            };
-            let Some(asset) = asset else {
-                throttles.voucher_codes.count(user, now.0);
-                return Err(Refusal::AssetNotFound.into());
-            };
-            Action::Claim { user, asset }
+            Action::Claim { user, asset: asset_of_code(user, &code, now.0, &db, &throttles).await? }
         }
         ClaimRequest { code: None, campaign_id: Some(campaign) } => Action::ClaimAny { user, campaign },
         _ => {
@@ -140,6 +132,29 @@ pub async fn redeem(
     };
     let command = Command { idempotency: request.idempotency, ..Command::new(user, action) };
     answer(&ledger.submit(command).await?, current.user.external_id)
+}
+
+/// The asset with a voucher code. Whoever guesses codes has to wait.
+///
+/// # Errors
+/// [`Refusal::AssetNotFound`], [`Error::RateLimited`].
+pub(in crate::web) async fn asset_of_code(
+    user: UserId,
+    code: &str,
+    now: DateTime<Utc>,
+    db: &Db,
+    throttles: &Throttles,
+) -> Result<AssetId> {
+    let _turn = throttles.code_turns.wait(&[user]).await?;
+    throttles.voucher_codes.check(user, now)?;
+    let asset = match VoucherCode::parse(code) {
+        Ok(code) => db.run(move |conn| assets::by_code(conn, &code)).await?,
+        Err(_) => None,
+    };
+    asset.ok_or_else(|| {
+        throttles.voucher_codes.count(user, now);
+        Refusal::AssetNotFound.into()
+    })
 }
 
 /// What a claim led to, as the API tells it.

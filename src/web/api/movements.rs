@@ -69,14 +69,16 @@ pub struct MovementRequest {
     minimum_balance: Option<AmountInput>,
 }
 
-/// A movement between a user and the treasury, as an admin fills it into a form.
+/// A movement as it is filled into a form.
 pub(in crate::web) struct FilledIn<'a> {
-    /// `top_up`, `bonus` or `adjustment`.
+    /// All but a claim and a reversal.
     pub transaction_type: TransactionType,
     /// Of an adjustment: which way.
     pub direction: Option<Direction>,
     /// Whose wallet it is about.
     pub user: &'a str,
+    /// Of a transfer: who gets it, by the public name.
+    pub receiver: Option<&'a str>,
     /// The unit.
     pub asset_type: &'a str,
     /// How much.
@@ -96,7 +98,7 @@ impl From<FilledIn<'_>> for MovementRequest {
             amount: form.amount.into(),
             description: Some(form.description.to_owned()),
             metadata: None,
-            receiver: None,
+            receiver: form.receiver.map(str::to_owned),
             direction: form.direction.map(|direction| direction.to_string()),
             reason: Some(form.reason.to_owned()).filter(|reason| !reason.trim().is_empty()),
             minimum_balance: None,

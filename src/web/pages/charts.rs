@@ -64,6 +64,27 @@ pub fn chart(days: &[(NaiveDate, Balance)], scale: u8) -> Chart {
     Chart { bars, line: line.join(" "), top: short(&whole), ends: (end(rows.first()), end(rows.last())), rows }
 }
 
+/// A chart of how a balance went, by what it was at some moments, in their order and at equal
+/// distances. The numbers have `scale` decimals and are not negative.
+pub fn curve(moments: &[(String, Balance)], scale: u8) -> Chart {
+    let largest = moments.iter().map(|(_, value)| value).max().cloned().unwrap_or_else(Balance::zero);
+    let whole = round_above(&largest);
+    let last = i64::try_from(moments.len()).unwrap_or(1).saturating_sub(1).max(1);
+    let point = |value: &Balance, place: i64| {
+        format!("{},{}", place * WIDTH / last, BOTTOM - value.parts_of(&whole, BOTTOM - TOP))
+    };
+    let line: Vec<_> = moments.iter().zip(0_i64..).map(|((_, value), place)| point(value, place)).collect();
+    let rows: Vec<_> = moments.iter().map(|(name, value)| (name.clone(), grouped(&value.at_scale(scale)))).collect();
+    let end = |row: Option<&(String, String)>| row.map(|(name, _)| name.clone()).unwrap_or_default();
+    Chart {
+        bars: Vec::new(),
+        line: line.join(" "),
+        top: short(&whole),
+        ends: (end(rows.first()), end(rows.last())),
+        rows,
+    }
+}
+
 /// The least of 1, 2, 5, 10, 20, 50 … that is not below.
 fn round_above(value: &Balance) -> Balance {
     let mut round = 1_i64;
@@ -111,6 +132,16 @@ mod tests {
             let found = round_above(&Balance::whole(value));
             assert_eq!((&found, short(&found).as_str()), (&Balance::whole(round), words), "{value}");
         }
+    }
+
+    #[test]
+    fn a_curve_goes_from_edge_to_edge() {
+        let moments: Vec<_> = [0, 5, 10].map(|number| (number.to_string(), Balance::whole(number))).into();
+        let chart = curve(&moments, 0);
+        assert_eq!(chart.line, format!("0,{BOTTOM} 300,{} 600,{TOP}", BOTTOM - (BOTTOM - TOP) / 2));
+        assert_eq!(chart.ends, ("0".to_owned(), "10".to_owned()));
+        assert_eq!(curve(&moments[..1], 0).line, format!("0,{BOTTOM}"));
+        assert_eq!(curve(&[], 0).line, "");
     }
 
     #[test]

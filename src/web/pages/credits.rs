@@ -8,16 +8,18 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::list::{self, Address, Chip, Choice, Pager};
-use super::parts::{CreditCard, kind_word, name_of};
+use super::parts::{Bars, CreditCard, kind_word, name_of};
 use crate::domain::posting::{Action, Command};
-use crate::domain::{AssetId, AssetKind, AssetStatus, AssetType, Transaction};
+use crate::domain::{AssetId, AssetKind, AssetStatus, AssetType, Transaction, User, UserStatus};
+use crate::ephemeral::Throttles;
 use crate::error::{Error, Refusal, Result};
 use crate::ledger::{Ledger, Outcome};
 use crate::repo::assets::{self, Alternatives, AssetFilter, Viewer};
-use crate::repo::{Db, asset_types};
+use crate::repo::{Db, asset_types, campaigns};
+use crate::web::api::claims::asset_of_code;
 use crate::web::auth::{CsrfForm, CurrentUser};
 use crate::web::extract::{Now, PathOf, QueryOf};
-use crate::web::view::{self, Chrome, Flash, Moment, grouped, local_path};
+use crate::web::view::{self, Chrome, Field, Flash, Moment, grouped, local_path};
 
 /// More similar credits than these are not counted out.
 const COUNTED: i64 = 99;
@@ -26,6 +28,9 @@ const COUNTED: i64 = 99;
 #[template(path = "wallet/credits.html")]
 struct CreditsPage {
     chrome: Chrome,
+    /// The code of a voucher.
+    code: Field,
+    is_frozen: bool,
     filter: CreditsFilter,
     credits: Vec<CreditCard>,
     pager: Pager,
@@ -72,6 +77,46 @@ fn address(filter: &AssetFilter, asset_types: &[AssetType]) -> Address {
         .with("asset_type", filter.asset_type.as_ref(), unit)
 }
 
+impl CreditsPage {
+    /// The pool, with the voucher's code as it was filled in.
+    async fn of(
+        user: User,
+        query: CreditsQuery,
+        code: Field,
+        chrome: Chrome,
+        now: DateTime<Utc>,
+        db: &Db,
+    ) -> Result<Self> {
+        let (request, filter, viewer) = (list::request(&query.cursor)?, query.filter(), Viewer::User(user.id));
+        let is_frozen = user.status == UserStatus::Frozen;
+        let (filter, page, bars, asset_types) = db
+            .run(move |conn| {
+                let page = assets::page(conn, viewer, &filter, assets::USUAL, &request, now)?;
+                let bars = Bars::of(&user, &page.items, |ids| campaigns::used_up_by(conn, user.id, ids))?;
+                Ok((filter, page, bars, asset_types::all(conn)?))
+            })
+            .await?;
+        let address = address(&filter, &asset_types);
+        let kind = filter.kind.map(AssetKind::as_str).unwrap_or_default();
+        let chosen = filter.asset_type.map(|code| code.to_string()).unwrap_or_default();
+        let kinds = AssetKind::ALL.iter().map(|&kind| (kind, kind_word(kind).to_owned()));
+        Ok(Self {
+            chrome,
+            code,
+            is_frozen,
+            filter: CreditsFilter {
+                q: filter.text.unwrap_or_default(),
+                kinds: list::choices("All kinds", kinds, kind),
+                asset_types: list::asset_type_choices("All asset types", &asset_types, &chosen),
+                chips: address.chips(),
+            },
+            pager: address.pager(&query.cursor, page.next_cursor.as_deref()),
+            credits: page.items.into_iter().map(|view| CreditCard::new(view, &asset_types, &bars, now)).collect(),
+            back: address.href(),
+        })
+    }
+}
+
 /// `GET /credits`
 ///
 /// # Errors
@@ -83,30 +128,54 @@ pub async fn list(
     now: Now,
     db: Data<Db>,
 ) -> Result<HttpResponse> {
-    let (query, now, viewer) = (query.0, now.0, Viewer::User(current.user.id));
-    let (request, filter) = (list::request(&query.cursor)?, query.filter());
-    let (filter, page, asset_types) = db
-        .run(move |conn| {
-            let page = assets::page(conn, viewer, &filter, assets::USUAL, &request, now)?;
-            Ok((filter, page, asset_types::all(conn)?))
-        })
-        .await?;
-    let address = address(&filter, &asset_types);
-    let kind = filter.kind.map(AssetKind::as_str).unwrap_or_default();
-    let code = filter.asset_type.map(|code| code.to_string()).unwrap_or_default();
-    let kinds = AssetKind::ALL.iter().map(|&kind| (kind, kind_word(kind).to_owned()));
-    view::page(&CreditsPage {
-        chrome,
-        filter: CreditsFilter {
-            q: filter.text.unwrap_or_default(),
-            kinds: list::choices("All kinds", kinds, kind),
-            asset_types: list::asset_type_choices("All asset types", &asset_types, &code),
-            chips: address.chips(),
-        },
-        pager: address.pager(&query.cursor, page.next_cursor.as_deref()),
-        credits: page.items.into_iter().map(|view| CreditCard::new(view, &asset_types, now)).collect(),
-        back: address.href(),
-    })
+    view::page(&CreditsPage::of(current.user, query.0, Field::default(), chrome, now.0, &db).await?)
+}
+
+/// The form of a voucher.
+#[derive(Debug, Deserialize, Default)]
+#[serde(default)]
+pub struct VoucherForm {
+    code: String,
+}
+
+/// `POST /credits`
+///
+/// # Errors
+/// [`Error::RateLimited`] for whoever guesses codes, and those of [`Ledger::submit`] but the
+/// refusals: these bring the form back.
+#[allow(clippy::too_many_arguments, reason = "each is an extractor")]
+pub async fn redeem(
+    current: CurrentUser,
+    form: CsrfForm<VoucherForm>,
+    chrome: Chrome,
+    cookie: Session,
+    now: Now,
+    ledger: Data<Ledger>,
+    throttles: Data<Throttles>,
+    db: Data<Db>,
+) -> Result<HttpResponse> {
+    let (user, now, code) = (current.user.id, now.0, form.0.code);
+    let outcome = match asset_of_code(user, &code, now, &db, &throttles).await {
+        Ok(asset) => ledger.submit(Command::new(user, Action::Claim { user, asset })).await,
+        Err(error) => Err(error),
+    };
+    let flash = match outcome {
+        Ok(Outcome::Posted(transaction) | Outcome::Replayed(transaction)) => claimed(&transaction),
+        Ok(Outcome::Again { transaction, .. }) => yours_already(&transaction),
+        Err(Error::Refused(refusal)) => {
+            let words = match refusal {
+                Refusal::AssetNotFound => "No credit has this code. Compare it letter by letter.".to_owned(),
+                Refusal::AlreadyClaimed => "Someone has used this code already.".to_owned(),
+                other => other.to_string(),
+            };
+            let field = Field { value: code, error: Some(words) };
+            let page = CreditsPage::of(current.user, CreditsQuery::default(), field, chrome, now, &db);
+            return view::invalid(&page.await?);
+        }
+        Err(error) => return Err(error),
+    };
+    flash.leave(&cookie)?;
+    Ok(view::see_other("/credits"))
 }
 
 /// The form of a claim.

@@ -29,6 +29,14 @@ pub struct Choice {
     pub selected: bool,
 }
 
+/// A select of a form, with what is chosen and what is wrong with that.
+pub struct SelectField {
+    /// Its options.
+    pub choices: Vec<Choice>,
+    /// What is wrong with it.
+    pub error: Option<String>,
+}
+
 /// One active filter.
 pub struct Chip {
     /// What it asks for.
@@ -188,6 +196,7 @@ impl Address {
 
 /// Two days that a list is narrowed by, both inclusive.
 pub struct Days {
+    names: (&'static str, &'static str),
     /// The first, as it was filled in.
     pub from: Field,
     /// The last, as it was filled in.
@@ -202,13 +211,22 @@ impl Days {
     /// # Errors
     /// None of what was filled in: that is noted at the fields.
     pub fn read(from: &str, to: &str) -> Result<Self> {
+        Self::named(("from", "to"), from, to)
+    }
+
+    /// Reads two fields of other names.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn named(names: (&'static str, &'static str), from: &str, to: &str) -> Result<Self> {
         let given = |text| Some(text).filter(|text: &&str| !text.is_empty());
-        let (period, errors) = match range::period(("from", given(from)), ("to", given(to))) {
+        let (period, errors) = match range::period((names.0, given(from)), (names.1, given(to))) {
             Ok(period) => (period, Vec::new()),
             Err(Error::Invalid(errors)) => (Period::default(), errors),
             Err(error) => return Err(error),
         };
-        Ok(Self { from: Field::new("from", from, &errors), to: Field::new("to", to, &errors), period })
+        let (from, to) = (Field::new(names.0, from, &errors), Field::new(names.1, to, &errors));
+        Ok(Self { names, from, to, period })
     }
 
     /// Whether something is wrong with them.
@@ -221,8 +239,8 @@ impl Days {
     pub fn narrow(&self, address: Address) -> Address {
         let given = |field: &Field| Some(field.value.clone()).filter(|text| !text.is_empty() && !self.are_wrong());
         let label = |word: &str, field: &Field| format!("{word} {}", field.value);
-        address.with("from", given(&self.from), label("From", &self.from)).with(
-            "to",
+        address.with(self.names.0, given(&self.from), label("From", &self.from)).with(
+            self.names.1,
             given(&self.to),
             label("Until", &self.to),
         )

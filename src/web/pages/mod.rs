@@ -1,15 +1,19 @@
 //! The HTML pages: handlers, each with its page's template struct beside it.
 
+pub mod activity;
 pub mod admin;
 mod charts;
 pub mod claims;
 pub mod credits;
 pub mod error;
+pub mod history;
 pub mod landing;
 mod list;
+pub mod movements;
 mod parts;
 pub mod receipt;
 pub mod session;
 pub mod statement;
+pub mod transaction;
 pub mod verify;
 pub mod wallet;

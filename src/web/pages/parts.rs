@@ -1,8 +1,13 @@
 //! What several pages show alike: credits, asset types, words.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::domain::{AssetKind, AssetStatus, AssetType, AssetTypeCode, Role, TransactionType, UserStatus};
+use crate::domain::{
+    AssetKind, AssetStatus, AssetType, AssetTypeCode, CampaignId, Role, TransactionType, User, UserStatus,
+};
+use crate::error::Result;
 use crate::repo::assets::AssetView;
 use crate::web::view::{Moment, grouped};
 
@@ -54,11 +59,45 @@ pub struct CreditCard {
     pub expires_at: Option<Moment>,
     /// How long that is, where it is near.
     pub expires_soon: Option<String>,
+    /// Why the reader cannot claim it; none where nothing is in the way.
+    pub barred: Option<&'static str>,
+}
+
+/// What keeps a reader from claiming.
+#[derive(Default)]
+pub struct Bars {
+    is_frozen: bool,
+    used_up: HashSet<CampaignId>,
+}
+
+impl Bars {
+    /// What keeps a user from claiming some credits.
+    ///
+    /// # Errors
+    /// `used_up` as [`crate::repo::campaigns::used_up_by`] gives it; its errors.
+    pub fn of(
+        user: &User,
+        credits: &[AssetView],
+        used_up: impl FnOnce(Vec<CampaignId>) -> Result<HashSet<CampaignId>>,
+    ) -> Result<Self> {
+        let mut campaigns: Vec<_> = credits.iter().filter_map(|view| view.asset.campaign_id).collect();
+        campaigns.sort_unstable();
+        campaigns.dedup();
+        Ok(Self { is_frozen: user.status == UserStatus::Frozen, used_up: used_up(campaigns)? })
+    }
+
+    fn bar(&self, campaign: Option<CampaignId>) -> Option<&'static str> {
+        if self.is_frozen {
+            Some("Frozen")
+        } else {
+            campaign.filter(|campaign| self.used_up.contains(campaign)).map(|_| "You have had yours")
+        }
+    }
 }
 
 impl CreditCard {
     /// The card of an asset at a time.
-    pub fn new(view: AssetView, asset_types: &[AssetType], now: DateTime<Utc>) -> Self {
+    pub fn new(view: AssetView, asset_types: &[AssetType], bars: &Bars, now: DateTime<Utc>) -> Self {
         let AssetView { asset, scale, .. } = view;
         let Coin { initial, hue } = Coin::of(&asset.asset_type);
         Self {
@@ -72,6 +111,7 @@ impl CreditCard {
             initial,
             hue,
             expires_at: asset.expires_at.map(Moment::from),
+            barred: bars.bar(asset.campaign_id),
             expires_soon: asset.expires_at.and_then(|expires_at| soon(expires_at - now)),
         }
     }

@@ -4,7 +4,7 @@ use actix_session::Session;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use askama::Template;
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -14,7 +14,7 @@ use crate::repo::assets::{self, NewAssets};
 use crate::repo::{Db, asset_types, campaigns};
 use crate::web::auth::{Admin, By, CsrfForm, Keys};
 use crate::web::extract::Now;
-use crate::web::pages::list::{self, Choice};
+use crate::web::pages::list::{self, SelectField};
 use crate::web::pages::parts::{counted, kind_word};
 use crate::web::view::{self, Chrome, Field, Flash};
 
@@ -39,14 +39,6 @@ struct NewAssetsPage {
     quantity: Field,
     campaign_id: SelectField,
     expires_at: Field,
-}
-
-/// A select, with what is chosen and what is wrong with that.
-pub(in crate::web::pages::admin) struct SelectField {
-    /// Its options.
-    pub(in crate::web::pages::admin) choices: Vec<Choice>,
-    /// What is wrong with it.
-    pub(in crate::web::pages::admin) error: Option<String>,
 }
 
 /// The form, as it was filled in.
@@ -136,6 +128,12 @@ pub(in crate::web::pages::admin) fn time(text: &str) -> std::result::Result<Opti
     }
     let read = TIMES.iter().find_map(|form| NaiveDateTime::parse_from_str(text.trim(), form).ok());
     read.map(|time| Some(time.and_utc())).ok_or(())
+}
+
+/// A time as the browser's own field writes it, which leaves seconds out where there are none.
+pub(in crate::web::pages::admin) fn written(time: Option<DateTime<Utc>>) -> String {
+    let form = |time: &DateTime<Utc>| if time.second() == 0 { "%Y-%m-%dT%H:%M" } else { "%Y-%m-%dT%H:%M:%S" };
+    time.map(|time| time.format(form(&time)).to_string()).unwrap_or_default()
 }
 
 /// The campaign that a select chooses; none where it chooses none.

@@ -7,7 +7,7 @@ use askama::Template;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{faults, idempotency};
+use super::faults;
 use crate::domain::posting::Direction;
 use crate::domain::{AssetType, Owner, Transaction, TransactionType};
 use crate::error::{Error, FieldError, Result};
@@ -17,7 +17,8 @@ use crate::web::api::movements::{Draft, FilledIn, People};
 use crate::web::auth::{Admin, By, CsrfForm};
 use crate::web::extract::{Now, QueryOf};
 use crate::web::pages::admin::review::Review;
-use crate::web::pages::list::{self, Choice};
+use crate::web::pages::list::{self, SelectField};
+use crate::web::pages::movements::idempotency;
 use crate::web::view::{self, Chrome, Field, Flash, grouped};
 
 /// The fields in the order of the form, which is the order of the messages above it.
@@ -48,11 +49,6 @@ struct NewTransactionPage {
     amount: Field,
     description: Field,
     reason: Field,
-}
-
-struct SelectField {
-    choices: Vec<Choice>,
-    error: Option<String>,
 }
 
 /// The form, as it was filled in.
@@ -106,6 +102,7 @@ impl NewTransactionForm {
             transaction_type: kind.map_or(TransactionType::Bonus, |(_, _, transaction_type, _)| *transaction_type),
             direction: kind.and_then(|(_, _, _, direction)| *direction),
             user: &user,
+            receiver: None,
             asset_type: self.asset_type.trim(),
             amount: self.amount.trim(),
             description: self.description.trim(),

@@ -7,18 +7,19 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::idempotency;
 use super::show::sides;
 use crate::domain::posting::Command;
 use crate::domain::{Entry, Reason, TransactionId, UserId};
-use crate::error::{Error, FieldError, Result};
+use crate::error::{Error, Result};
 use crate::ledger::{self, Ledger};
 use crate::repo::Db;
+use crate::repo::assets::Viewer;
 use crate::repo::transactions::{self, Told, TransactionView};
 use crate::web::api::movements;
 use crate::web::auth::{Admin, By, CsrfForm};
 use crate::web::extract::{Now, PathOf};
 use crate::web::pages::admin::review::Review;
+use crate::web::pages::movements::idempotency;
 use crate::web::pages::parts::type_word;
 use crate::web::view::{self, Chrome, Flash, grouped};
 
@@ -41,7 +42,7 @@ struct Looker {
 }
 
 impl Looker {
-    /// The page, with what each wallet will hold, or with why nothing can be done.
+    /// The page, with what each wallet will hold, or with why nothing can be done now.
     async fn page(&self, chrome: Chrome, told: &Told, form: &ReversalForm) -> Result<Review> {
         let Told { view, reversed_by, .. } = told;
         let transaction = &view.transaction;
@@ -83,6 +84,12 @@ impl Looker {
                     .hidden("idempotency_key", form.idempotency_key.to_string())
                     .dangerous_button("Reverse"))
             }
+            // What stands in the way may pass: the reason stays, and the button tries again.
+            Err(Error::Refused(refusal)) if !form.reason.is_empty() => Ok(review
+                .warning(refusal.to_string())
+                .reason(&form.reason)
+                .hidden("idempotency_key", form.idempotency_key.to_string())
+                .dangerous_button("Try again")),
             Err(Error::Refused(refusal)) => Ok(review.warning(refusal.to_string())),
             Err(error) => Err(error),
         }
@@ -111,7 +118,7 @@ pub async fn review(
     db: Data<Db>,
     ledger: Data<Ledger>,
 ) -> Result<HttpResponse> {
-    let told = db.run(move |conn| transactions::told(conn, id.0)).await?;
+    let told = db.run(move |conn| transactions::told(conn, Viewer::Admin, id.0)).await?;
     let form = ReversalForm { idempotency_key: Uuid::new_v4(), reason: String::new() };
     Looker { db, ledger, caller: admin.0.user.id, by, now: now.0 }.page(chrome, &told, &form).await?.page()
 }
@@ -133,7 +140,7 @@ pub async fn act(
     ledger: Data<Ledger>,
 ) -> Result<HttpResponse> {
     let form = form.0;
-    let told = db.run(move |conn| transactions::told(conn, id.0)).await?;
+    let told = db.run(move |conn| transactions::told(conn, Viewer::Admin, id.0)).await?;
     let looker = Looker { db, ledger, caller: admin.0.user.id, by, now: now.0 };
     let reason = match Reason::parse(&form.reason) {
         Ok(reason) => reason,
@@ -146,10 +153,7 @@ pub async fn act(
             Flash::good("Reversed. This is the transaction that took it back.").leave(&cookie)?;
             Ok(view::see_other(&place(outcome.transaction().id)))
         }
-        Err(Error::Refused(refusal)) => {
-            let refused = FieldError::new("reason", refusal.to_string());
-            looker.page(chrome, &told, &form).await?.invalid(vec![refused])
-        }
+        Err(Error::Refused(_)) => looker.page(chrome, &told, &form).await?.invalid(Vec::new()),
         Err(error) => Err(error),
     }
 }

@@ -7,6 +7,7 @@ use askama::Template;
 use crate::domain::{Balance, Entry, TransactionId, TransactionType};
 use crate::error::Result;
 use crate::repo::Db;
+use crate::repo::assets::Viewer;
 use crate::repo::transactions::{self, Told, TransactionView};
 use crate::web::auth::Admin;
 use crate::web::extract::PathOf;
@@ -73,7 +74,8 @@ pub(super) fn sides(view: &TransactionView) -> (Option<String>, Option<String>) 
 /// # Errors
 /// [`crate::error::Refusal::TransactionNotFound`] and those of the database.
 pub async fn show(_: Admin, id: PathOf<TransactionId>, chrome: Chrome, db: Data<Db>) -> Result<HttpResponse> {
-    let Told { view, requested_by, reversed_by } = db.run(move |conn| transactions::told(conn, id.0)).await?;
+    let Told { view, requested_by, reversed_by } =
+        db.run(move |conn| transactions::told(conn, Viewer::Admin, id.0)).await?;
     let (giver, gainer) = sides(&view);
     let transaction = view.transaction;
     let scale = transaction.scale.0;

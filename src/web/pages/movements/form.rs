@@ -1,0 +1,200 @@
+//! The form: what of, how much, to whom, and what for.
+
+use askama::Template;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Deed;
+use crate::domain::{AssetTypeCode, Balance, User};
+use crate::error::{Error, FieldError, Refusal, Result};
+use crate::repo::wallets::Holding;
+use crate::web::api::movements::{Draft, FilledIn};
+use crate::web::pages::list::{self, SelectField};
+use crate::web::view::{Chrome, Field, grouped};
+
+/// The fields in the order of the form, which is the order of the messages above it.
+const FIELDS: [&str; 4] = ["receiver", "asset_type", "amount", "description"];
+
+#[derive(Template)]
+#[template(path = "wallet/movement.html")]
+pub(super) struct MovementPage {
+    chrome: Chrome,
+    action: &'static str,
+    is_transfer: bool,
+    errors: Vec<FieldError>,
+    idempotency_key: Uuid,
+    receiver: Field,
+    asset_type: SelectField,
+    amount: Field,
+    description: Field,
+    /// Whether there is anything to move.
+    has_value: bool,
+    is_frozen: bool,
+}
+
+/// The form, as it was filled in.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+pub struct MovementForm {
+    /// Made with the form, so that sending it twice moves value once.
+    pub(super) idempotency_key: Uuid,
+    #[serde(default)]
+    pub(super) receiver: String,
+    #[serde(default)]
+    pub(super) asset_type: String,
+    #[serde(default)]
+    pub(super) amount: String,
+    #[serde(default)]
+    pub(super) description: String,
+    /// `confirm` where the review sent it; empty where the form did.
+    #[serde(default, skip_serializing)]
+    step: String,
+}
+
+/// What the form starts with.
+#[derive(Debug, Deserialize, Default)]
+#[serde(default)]
+pub struct MovementQuery {
+    asset_type: String,
+    /// `yes` where what was looked at is to be changed.
+    change: String,
+}
+
+impl MovementQuery {
+    pub(super) fn is_to_change(&self) -> bool {
+        self.change == "yes"
+    }
+}
+
+impl MovementForm {
+    pub(super) fn blank(query: MovementQuery) -> Self {
+        Self {
+            idempotency_key: Uuid::new_v4(),
+            receiver: String::new(),
+            asset_type: query.asset_type,
+            amount: String::new(),
+            description: String::new(),
+            step: String::new(),
+        }
+    }
+
+    /// Whether it was looked at and found right.
+    pub(super) fn is_confirmed(&self) -> bool {
+        self.step == "confirm"
+    }
+
+    /// Looks for everything that is wrong with the fields themselves.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub(super) fn check(&self, deed: Deed, user: &User) -> Result<()> {
+        let mut errors = Vec::new();
+        if deed == Deed::Transfer && self.receiver.trim().is_empty() {
+            errors.push(FieldError::new("receiver", "Name who gets it."));
+        }
+        if let Err(refusal) = AssetTypeCode::parse(self.asset_type.trim()) {
+            errors.extend(faults(deed, refusal.into())?);
+        }
+        if let Err(error) = self.draft(deed, user) {
+            errors.extend(faults(deed, error)?.into_iter().filter(|fault| fault.field != "asset_type"));
+        }
+        if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
+    }
+
+    /// The movement.
+    ///
+    /// # Errors
+    /// As [`Draft::parse`].
+    pub(super) fn draft(&self, deed: Deed, user: &User) -> Result<Draft> {
+        let filled_in = FilledIn {
+            transaction_type: deed.transaction_type(),
+            direction: None,
+            user: "me",
+            receiver: (deed == Deed::Transfer).then_some(self.receiver.trim()),
+            asset_type: self.asset_type.trim(),
+            amount: self.amount.trim(),
+            description: self.description.trim(),
+            reason: "",
+        };
+        Draft::parse(filled_in.into(), user)
+    }
+}
+
+/// What is wrong with which field; what no field is to blame for stays an error.
+pub(super) fn faults(deed: Deed, error: Error) -> Result<Vec<FieldError>> {
+    let fault = |field: &'static str, message: &'static str| Ok(vec![FieldError::new(field, message)]);
+    match error {
+        Error::Invalid(errors) => Ok(errors),
+        Error::Refused(refusal) => match refusal {
+            Refusal::UserNotFound => fault("receiver", "We found nobody with this name. Check how it is spelled."),
+            Refusal::SelfTransfer => fault("receiver", "This is you. Name somebody else."),
+            Refusal::BalanceLimit => fault("amount", "This is more than the other wallet can take."),
+            Refusal::AssetTypeNotFound(_) if deed == Deed::Spend => fault("asset_type", "Choose what to spend."),
+            Refusal::AssetTypeNotFound(_) => fault("asset_type", "Choose what to send."),
+            Refusal::NotTransferable(_) => Ok(vec![FieldError::new("asset_type", refusal.to_string())]),
+            Refusal::InvalidAmount(_) | Refusal::InsufficientFunds { .. } => {
+                Ok(vec![FieldError::new("amount", refusal.to_string())])
+            }
+            other => Err(other.into()),
+        },
+        error => Err(error),
+    }
+}
+
+impl MovementPage {
+    pub(super) fn new(
+        chrome: Chrome,
+        deed: Deed,
+        form: &MovementForm,
+        holdings: &[Holding],
+        mut errors: Vec<FieldError>,
+    ) -> Self {
+        errors.sort_by_key(|error| FIELDS.iter().position(|field| *field == error.field));
+        let is_transfer = deed == Deed::Transfer;
+        let chosen = form.asset_type.trim();
+        let offered: Vec<_> = holdings
+            .iter()
+            .filter(|holding| holding.asset_type.transferable || !is_transfer)
+            .filter(|holding| holding.balance > Balance::zero() || holding.asset_type.code.as_str() == chosen)
+            .map(|holding| (holding.asset_type.code.clone(), label(holding)))
+            .collect();
+        let only: Option<&AssetTypeCode> = match offered.as_slice() {
+            [(code, _)] => Some(code),
+            _ => None,
+        };
+        let chosen = only.map_or(chosen, AssetTypeCode::as_str).to_owned();
+        let field = |name: &str, value: &str| Field::new(name, value, &errors);
+        Self {
+            chrome,
+            action: deed.path(),
+            is_transfer,
+            idempotency_key: form.idempotency_key,
+            receiver: field("receiver", &form.receiver),
+            has_value: !offered.is_empty(),
+            asset_type: SelectField {
+                choices: list::choices("Choose one of your balances", offered, &chosen),
+                error: field("asset_type", "").error,
+            },
+            amount: field("amount", &form.amount),
+            description: field("description", &form.description),
+            errors,
+            is_frozen: false,
+        }
+    }
+
+    /// The same page for a user who may move nothing.
+    pub(super) fn frozen(self, is_frozen: bool) -> Self {
+        Self { is_frozen: self.is_frozen || is_frozen, ..self }
+    }
+}
+
+/// A balance as the select offers it, with what must stay.
+fn label(holding: &Holding) -> String {
+    let Holding { asset_type, balance } = holding;
+    let text = |balance: &Balance| grouped(&balance.at_scale(asset_type.scale.0));
+    let held = format!("{}: {} {}", asset_type.name, text(balance), asset_type.code);
+    if asset_type.minimum_balance == Balance::zero() {
+        held
+    } else {
+        format!("{held}, of which {} must stay", text(&asset_type.minimum_balance))
+    }
+}

@@ -1,0 +1,320 @@
+//! Value that users move themselves, by spending it and by sending it to each other: a form, a look
+//! at what it will do, and the movement.
+
+mod form;
+mod review;
+
+use actix_session::Session;
+use actix_web::dev::Payload;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::domain::posting::{Command, Idempotency};
+use crate::domain::{Transaction, TransactionId, TransactionType, UserStatus};
+use crate::ephemeral::Throttles;
+use crate::error::{Error, FieldError, Refusal, Result};
+use crate::ledger::{self, Ledger};
+use crate::repo::{Db, users, wallets};
+use crate::web::api::movements::People;
+use crate::web::auth::{self, By, CsrfForm, CurrentUser, Extraction};
+use crate::web::extract::{self, QueryOf};
+use crate::web::view::{self, Chrome, Flash, grouped};
+use form::{MovementForm, MovementPage, MovementQuery, faults};
+use review::ReviewPage;
+
+/// What makes a form one movement, however often it is sent. What it says belongs to the key, so that
+/// whoever goes back and changes it makes another one.
+pub(super) fn idempotency(form_key: Uuid, content: &impl Serialize) -> Result<Idempotency> {
+    let request_hash: [u8; 32] = Sha256::digest(serde_json::to_vec(content).map_err(Error::broken)?).into();
+    let of_content: String = request_hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    Ok(Idempotency { key: format!("form-{form_key}-{of_content}"), item: 0, request_hash })
+}
+
+/// The cookie's name for the movement that was looked at.
+const LOOKED_AT: &str = "movement";
+
+/// What is done on one of the two pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Deed {
+    Spend,
+    Transfer,
+}
+
+impl Deed {
+    fn transaction_type(self) -> TransactionType {
+        match self {
+            Self::Spend => TransactionType::Spend,
+            Self::Transfer => TransactionType::Transfer,
+        }
+    }
+
+    /// The page of its form.
+    fn path(self) -> &'static str {
+        match self {
+            Self::Spend => "/spend",
+            Self::Transfer => "/transfer",
+        }
+    }
+
+    /// The page of the look at what it will do.
+    fn review_path(self) -> &'static str {
+        match self {
+            Self::Spend => "/spend/review",
+            Self::Transfer => "/transfer/review",
+        }
+    }
+}
+
+/// The last movement that a browser's user looked at. It is kept in the cookie, so that the look has
+/// an address of its own: nothing is sent again by going back to it.
+#[derive(Serialize, Deserialize)]
+struct LookedAt {
+    deed: Deed,
+    /// The user's public name, for another one may sign in.
+    user: String,
+    form: MovementForm,
+    /// What it became.
+    done: Option<TransactionId>,
+}
+
+impl LookedAt {
+    fn keep(self, cookie: &Session) -> Result<()> {
+        cookie.insert(LOOKED_AT, self).map_err(|error| Error::broken(error.to_string()))
+    }
+}
+
+/// Who moves value, and what that takes. An extractor.
+pub struct Mover {
+    current: CurrentUser,
+    by: By,
+    now: DateTime<Utc>,
+    db: Data<Db>,
+    ledger: Data<Ledger>,
+    throttles: Data<Throttles>,
+}
+
+impl FromRequest for Mover {
+    type Error = Error;
+    type Future = Extraction<Self>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (req, by) = (req.clone(), By::from_request(req, payload));
+        Box::pin(async move {
+            Ok(Self {
+                current: auth::visitor(&req).await?.ok_or(Error::Unauthenticated)?,
+                by: by.await?,
+                now: extract::now(&req)?,
+                db: extract::data(&req)?,
+                ledger: extract::data(&req)?,
+                throttles: extract::data(&req)?,
+            })
+        })
+    }
+}
+
+impl Mover {
+    /// The command that the form asks for; the receiver goes by the public name.
+    async fn command(&self, deed: Deed, form: &MovementForm) -> Result<Command> {
+        let user = &self.current.user;
+        form.check(deed, user)?;
+        let draft = form.draft(deed, user)?;
+        let people = People::find(&self.db, user, draft.names()).await?;
+        let idempotency = idempotency(form.idempotency_key, &(deed.transaction_type(), form))?;
+        draft.command(&people, &self.by, Some(idempotency))
+    }
+
+    /// What the movement would do.
+    async fn preview(&self, deed: Deed, form: &MovementForm) -> Result<Transaction> {
+        let command = self.command(deed, form).await?;
+        let (lane, now) = (self.ledger.lane_of(command.requested_by), self.now);
+        self.db.run(move |conn| ledger::preview(conn, lane, now, &command)).await
+    }
+
+    /// Looks at a movement, and leads to that look, or makes it where it was looked at, and leads to
+    /// what it became.
+    async fn step(&self, deed: Deed, form: &mut MovementForm, cookie: &Session) -> Result<HttpResponse> {
+        if deed == Deed::Transfer {
+            // Nobody finds out by trying many names who is here.
+            self.throttles.receivers.check(self.current.user.id, self.now)?;
+        }
+        let looked_at = |form: &MovementForm, done| {
+            LookedAt { deed, user: self.current.user.external_id.clone(), form: form.clone(), done }.keep(cookie)
+        };
+        if form.is_confirmed() {
+            let transaction = self.ledger.submit(self.command(deed, form).await?).await?.into_transaction();
+            looked_at(form, Some(transaction.id))?;
+            told(deed, form, &transaction).leave(cookie)?;
+            return Ok(view::see_other(&format!("/transactions/{}", transaction.id)));
+        }
+        form.check(deed, &self.current.user)?;
+        if deed == Deed::Transfer {
+            form.receiver = self.receiver(&form.receiver).await?;
+        }
+        self.preview(deed, form).await?;
+        looked_at(form, None)?;
+        Ok(view::see_other(deed.review_path()))
+    }
+
+    /// The public name of whoever is meant.
+    async fn receiver(&self, name: &str) -> Result<String> {
+        let wanted = name.to_owned();
+        let mut found = self.db.run(move |conn| users::named(conn, &wanted)).await?;
+        match (found.pop(), found.is_empty()) {
+            (Some(name), true) => Ok(name),
+            (None, _) => Err(Refusal::UserNotFound.into()),
+            (Some(_), false) => Err(Error::Invalid(vec![FieldError::new(
+                "receiver",
+                "More than one person goes by this name. Use an e-mail address or a phone number.",
+            )])),
+        }
+    }
+
+    /// The form, as it was filled in.
+    async fn page(
+        &self,
+        deed: Deed,
+        chrome: Chrome,
+        form: &MovementForm,
+        errors: Vec<FieldError>,
+    ) -> Result<MovementPage> {
+        let user = self.current.user.id;
+        let holdings = self.db.run(move |conn| wallets::holdings(conn, user)).await?;
+        let is_frozen = self.current.user.status == UserStatus::Frozen;
+        Ok(MovementPage::new(chrome, deed, form, &holdings, errors).frozen(is_frozen))
+    }
+
+    /// The form again, with why it came back.
+    async fn back(&self, deed: Deed, chrome: Chrome, form: &MovementForm, error: Error) -> Result<HttpResponse> {
+        match error {
+            // Somebody froze the wallet just now.
+            Error::Refused(Refusal::WalletFrozen) => {
+                view::invalid(&self.page(deed, chrome, form, Vec::new()).await?.frozen(true))
+            }
+            error => view::invalid(&self.page(deed, chrome, form, faults(deed, error)?).await?),
+        }
+    }
+
+    async fn form(&self, deed: Deed, chrome: Chrome, query: MovementQuery, cookie: &Session) -> Result<HttpResponse> {
+        let kept = self.looked_at(deed, cookie).filter(|kept| kept.done.is_none() && query.is_to_change());
+        let form = kept.map_or_else(|| MovementForm::blank(query), |kept| kept.form);
+        view::page(&self.page(deed, chrome, &form, Vec::new()).await?)
+    }
+
+    async fn sent(&self, deed: Deed, chrome: Chrome, mut form: MovementForm, cookie: &Session) -> Result<HttpResponse> {
+        let step = match self.current.user.status {
+            UserStatus::Active => self.step(deed, &mut form, cookie).await,
+            UserStatus::Frozen => Err(Refusal::WalletFrozen.into()),
+        };
+        match step {
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                if matches!(error, Error::Refused(Refusal::UserNotFound)) {
+                    self.throttles.receivers.count(self.current.user.id, self.now);
+                }
+                self.back(deed, chrome, &form, error).await
+            }
+        }
+    }
+
+    /// The movement that this user looked at last, if it was of this kind.
+    fn looked_at(&self, deed: Deed, cookie: &Session) -> Option<LookedAt> {
+        let kept: LookedAt = cookie.get(LOOKED_AT).ok().flatten()?;
+        (kept.deed == deed && kept.user == self.current.user.external_id).then_some(kept)
+    }
+
+    async fn review(&self, deed: Deed, chrome: Chrome, cookie: &Session) -> Result<HttpResponse> {
+        match self.looked_at(deed, cookie) {
+            None => Ok(view::see_other(deed.path())),
+            Some(LookedAt { done: Some(transaction), .. }) => {
+                Ok(view::see_other(&format!("/transactions/{transaction}")))
+            }
+            Some(LookedAt { form, .. }) => match self.preview(deed, &form).await {
+                Ok(preview) => view::page(&ReviewPage::new(chrome, deed, &form, &preview)),
+                Err(error) => self.back(deed, chrome, &form, error).await,
+            },
+        }
+    }
+}
+
+/// What has happened, in words.
+fn told(deed: Deed, form: &MovementForm, transaction: &Transaction) -> Flash {
+    let unit = &transaction.asset_type;
+    let amount = grouped(&transaction.amount.at_scale(transaction.scale.0));
+    let kept = grouped(&transaction.debit.balance_after.at_scale(transaction.scale.0));
+    Flash::good(match deed {
+        Deed::Transfer => format!("You sent {amount} {unit} to {}. You keep {kept} {unit}.", form.receiver),
+        Deed::Spend => format!("You spent {amount} {unit}. You keep {kept} {unit}."),
+    })
+}
+
+/// `GET /spend`
+///
+/// # Errors
+/// Those of the database.
+pub async fn spend_form(
+    mover: Mover,
+    query: QueryOf<MovementQuery>,
+    chrome: Chrome,
+    cookie: Session,
+) -> Result<HttpResponse> {
+    mover.form(Deed::Spend, chrome, query.0, &cookie).await
+}
+
+/// `POST /spend`
+///
+/// # Errors
+/// Those of the database; what is wrong with the fields and every refusal bring the form back.
+pub async fn spend(
+    mover: Mover,
+    form: CsrfForm<MovementForm>,
+    chrome: Chrome,
+    cookie: Session,
+) -> Result<HttpResponse> {
+    mover.sent(Deed::Spend, chrome, form.0, &cookie).await
+}
+
+/// `GET /spend/review`
+///
+/// # Errors
+/// As [`spend`].
+pub async fn spend_review(mover: Mover, chrome: Chrome, cookie: Session) -> Result<HttpResponse> {
+    mover.review(Deed::Spend, chrome, &cookie).await
+}
+
+/// `GET /transfer`
+///
+/// # Errors
+/// Those of the database.
+pub async fn transfer_form(
+    mover: Mover,
+    query: QueryOf<MovementQuery>,
+    chrome: Chrome,
+    cookie: Session,
+) -> Result<HttpResponse> {
+    mover.form(Deed::Transfer, chrome, query.0, &cookie).await
+}
+
+/// `POST /transfer`
+///
+/// # Errors
+/// As [`spend`], and [`Error::RateLimited`] for whoever tries many names.
+pub async fn transfer(
+    mover: Mover,
+    form: CsrfForm<MovementForm>,
+    chrome: Chrome,
+    cookie: Session,
+) -> Result<HttpResponse> {
+    mover.sent(Deed::Transfer, chrome, form.0, &cookie).await
+}
+
+/// `GET /transfer/review`
+///
+/// # Errors
+/// As [`spend`].
+pub async fn transfer_review(mover: Mover, chrome: Chrome, cookie: Session) -> Result<HttpResponse> {
+    mover.review(Deed::Transfer, chrome, &cookie).await
+}

@@ -1,0 +1,45 @@
+//! The look at what a movement will do, made by the ledger's own dry run.
+
+use askama::Template;
+
+use super::Deed;
+use super::form::MovementForm;
+use crate::domain::{Balance, Transaction};
+use crate::web::pages::parts::Coin;
+use crate::web::view::{Chrome, grouped};
+
+#[derive(Template)]
+#[template(path = "wallet/review.html")]
+pub(super) struct ReviewPage<'a> {
+    chrome: Chrome,
+    action: &'static str,
+    is_transfer: bool,
+    form: &'a MovementForm,
+    initial: String,
+    hue: u32,
+    amount: String,
+    asset_type: String,
+    /// What the wallet holds now.
+    before: String,
+    /// What it will hold.
+    after: String,
+}
+
+impl<'a> ReviewPage<'a> {
+    pub(super) fn new(chrome: Chrome, deed: Deed, form: &'a MovementForm, preview: &Transaction) -> Self {
+        let text = |balance: &Balance| grouped(&balance.at_scale(preview.scale.0));
+        let Coin { initial, hue } = Coin::of(&preview.asset_type);
+        Self {
+            chrome,
+            action: deed.path(),
+            is_transfer: deed == Deed::Transfer,
+            form,
+            initial,
+            hue,
+            amount: grouped(&preview.amount.at_scale(preview.scale.0)),
+            asset_type: preview.asset_type.to_string(),
+            before: text(&preview.debit.balance_before),
+            after: text(&preview.debit.balance_after),
+        }
+    }
+}
