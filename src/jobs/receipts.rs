@@ -35,7 +35,7 @@ pub fn make_due(db: &Db, clock: &Clock, public_url: &str) -> Result<()> {
         for task in &tasks {
             match pdf(task, public_url) {
                 Ok(pdf) => made.push((task.key, pdf)),
-                Err(error) => give_up(db, task.key, &error)?,
+                Err(error) => give_up(db, clock, task.key, &error)?,
             }
         }
         keep(db, clock, &made)?;
@@ -50,16 +50,16 @@ fn keep(db: &Db, clock: &Clock, made: &[(Key, Vec<u8>)]) -> Result<()> {
     for one in made.chunks(1) {
         let kept = db.run_here(|conn| receipts::keep(conn, one, clock()));
         if let (Err(error), Some((key, _))) = (kept, one.first()) {
-            give_up(db, *key, &error)?;
+            give_up(db, clock, *key, &error)?;
         }
     }
     Ok(())
 }
 
-fn give_up(db: &Db, key: Key, error: &Error) -> Result<()> {
+fn give_up(db: &Db, clock: &Clock, key: Key, error: &Error) -> Result<()> {
     let reason = reason(error);
     tracing::error!(transaction = %key.transaction, reason, "a receipt could not be made");
-    db.run_here(|conn| receipts::fail(conn, key, &reason))
+    db.run_here(|conn| receipts::fail(conn, key, &reason, clock()))
 }
 
 /// What an admin reads of an error.

@@ -119,6 +119,11 @@ pub async fn pdf(
     Ok(file(&name, pdf))
 }
 
+/// A PDF, as the document of the API tells of it.
+#[derive(utoipa::ToSchema)]
+#[schema(value_type = String, format = Binary, examples("%PDF-1.7"))]
+pub struct Pdf(#[allow(dead_code, reason = "it is only told of")] Vec<u8>);
+
 /// A PDF to be saved under a name.
 pub fn file(name: &str, pdf: Vec<u8>) -> HttpResponse {
     HttpResponse::Ok()

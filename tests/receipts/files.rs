@@ -1,5 +1,9 @@
 //! The two files of the API: the receipt of a transaction and the statement of a wallet.
 
+use coffer::domain::{Period, WalletId};
+use coffer::error::{Error, Refusal};
+use coffer::repo::assets::Viewer;
+use coffer::repo::history;
 use reqwest::Method;
 use serde_json::Value;
 
@@ -102,4 +106,19 @@ async fn a_statement_comes_as_pdf_for_its_owner_and_for_admins() {
     assert_eq!(problem(wrong).await, is(422, "invalid"));
     let unknown = send(stage.asha.get(&path.replace("pdf", "doc"))).await;
     assert_eq!(problem(unknown).await, is(400, "malformed"));
+}
+
+#[actix_web::test]
+async fn a_statement_that_is_too_long_for_paper_is_refused() {
+    let stage = Stage::new().await;
+    for _ in 0..4 {
+        stage.transfer("0.50", "").await;
+    }
+    let wallet = WalletId(stage.asha.read("/wallets").await["data"][0]["id"].as_i64().unwrap());
+    let whole =
+        |most| stage.web.db.run_here(|conn| history::whole(conn, Viewer::Admin, wallet, Period::default(), most));
+    assert_eq!(whole(5).unwrap().2.len(), 5);
+    let refusal = whole(4).unwrap_err();
+    assert!(matches!(refusal, Error::Refused(Refusal::StatementTooLong(4))), "{refusal:?}");
+    assert!(refusal.to_string().contains("Choose a shorter one, or take the CSV file"), "{refusal}");
 }

@@ -54,32 +54,33 @@ pub fn ask(
 ) -> Result<Receipt> {
     let view = transactions::one(conn, viewer, id)?;
     let user = side_of(&view, reader)?;
-    conn.transaction(|conn| {
-        statement::<()>(
-            "insert into receipts as kept (transaction_id, user_id, code, next_attempt_at, created_at)
-             values ($, $, $, $, $)
-             on conflict (transaction_id, user_id) do update
-             set status = 'pending', attempts = 0, next_attempt_at = excluded.next_attempt_at
-             where kept.status = 'cleared'",
-        )
-        .bind::<Uuid, _>(id)
-        .bind::<BigInt, _>(user)
-        .bind::<Text, _>(random_code()?.as_str().to_owned())
-        .bind::<Timestamptz, _>(now)
-        .bind::<Timestamptz, _>(now)
-        .execute(conn)?;
-        let (code, status, pdf) = statement::<(Text, Text, Nullable<Bytea>)>(
-            "select code, status, pdf from receipts where transaction_id = $ and user_id = $",
-        )
-        .bind::<Uuid, _>(id)
-        .bind::<BigInt, _>(user)
-        .get_result::<Row>(conn)?;
-        Ok(match (status, pdf) {
-            (ReceiptStatus::Ready, Some(pdf)) => Receipt::Ready { code, pdf },
-            (ReceiptStatus::Failed, _) => Receipt::Failed,
-            _ => Receipt::Pending,
-        })
-    })
+    let found = statement::<(Text, Text, Nullable<Bytea>)>(
+        "select code, status, pdf from receipts where transaction_id = $ and user_id = $",
+    )
+    .bind::<Uuid, _>(id)
+    .bind::<BigInt, _>(user)
+    .get_result::<Row>(conn)
+    .optional()?;
+    match found {
+        Some((code, ReceiptStatus::Ready, Some(pdf))) => return Ok(Receipt::Ready { code, pdf }),
+        Some((_, ReceiptStatus::Failed, _)) => return Ok(Receipt::Failed),
+        Some((_, ReceiptStatus::Pending, _)) => return Ok(Receipt::Pending),
+        Some(_) | None => {}
+    }
+    statement::<()>(
+        "insert into receipts as kept (transaction_id, user_id, code, next_attempt_at, created_at)
+         values ($, $, $, $, $)
+         on conflict (transaction_id, user_id) do update
+         set status = 'pending', attempts = 0, next_attempt_at = excluded.next_attempt_at
+         where kept.status = 'cleared'",
+    )
+    .bind::<Uuid, _>(id)
+    .bind::<BigInt, _>(user)
+    .bind::<Text, _>(random_code()?.as_str().to_owned())
+    .bind::<Timestamptz, _>(now)
+    .bind::<Timestamptz, _>(now)
+    .execute(conn)?;
+    Ok(Receipt::Pending)
 }
 
 /// Where the receipt of a transaction is in its life, as [`ask`] would find it; none where nobody has
@@ -153,7 +154,7 @@ pub struct FailedReceipt {
     pub user: String,
     /// Why the last attempt failed.
     pub error: String,
-    /// When the last attempt was to be over.
+    /// When the last attempt failed.
     pub failed_at: DateTime<Utc>,
 }
 

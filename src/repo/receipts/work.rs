@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Bytea, Text, Timestamptz, Uuid};
+use diesel::sql_types::{Array, BigInt, Bytea, SmallInt, Text, Timestamptz, Uuid};
 
 use super::random_code;
 use crate::domain::{ReceiptCode, TransactionId, UserId};
@@ -44,7 +44,7 @@ pub struct Task {
 }
 
 /// Writes down the receipts of up to `at_most` transactions that came since the last time, so that
-/// they are made; says how many transactions that were. Ids are in the order of time, and are made
+/// they are made; says how many receipts that were. Ids are in the order of time, and are made
 /// before their postings: so it stays a minute behind, and then has missed none.
 ///
 /// # Errors
@@ -105,7 +105,7 @@ pub fn take(conn: &mut PgConnection, now: DateTime<Utc>, at_most: i64) -> Result
                  limit $ for update skip locked
              )",
         )
-        .bind::<diesel::sql_types::SmallInt, _>(ATTEMPTS)
+        .bind::<SmallInt, _>(ATTEMPTS)
         .bind::<Timestamptz, _>(now)
         .bind::<BigInt, _>(at_most)
         .execute(conn)?;
@@ -121,7 +121,7 @@ pub fn take(conn: &mut PgConnection, now: DateTime<Utc>, at_most: i64) -> Result
              returning transaction_id, user_id, code",
         )
         .bind::<Timestamptz, _>(now)
-        .bind::<diesel::sql_types::SmallInt, _>(ATTEMPTS)
+        .bind::<SmallInt, _>(ATTEMPTS)
         .bind::<Timestamptz, _>(now)
         .bind::<BigInt, _>(at_most)
         .load::<(TransactionId, UserId, String)>(conn)
@@ -157,13 +157,16 @@ pub fn keep(conn: &mut PgConnection, made: &[(Key, Vec<u8>)], now: DateTime<Utc>
 ///
 /// # Errors
 /// The database's.
-pub fn fail(conn: &mut PgConnection, key: Key, reason: &str) -> Result<()> {
+pub fn fail(conn: &mut PgConnection, key: Key, reason: &str, now: DateTime<Utc>) -> Result<()> {
     statement::<()>(
-        "update receipts set error = $, status = case when attempts >= $ then 'failed' else status end
+        "update receipts set error = $, status = case when attempts >= $ then 'failed' else status end,
+             next_attempt_at = case when attempts >= $ then $ else next_attempt_at end
          where transaction_id = $ and user_id = $ and status = 'pending'",
     )
     .bind::<Text, _>(reason)
-    .bind::<diesel::sql_types::SmallInt, _>(ATTEMPTS)
+    .bind::<SmallInt, _>(ATTEMPTS)
+    .bind::<SmallInt, _>(ATTEMPTS)
+    .bind::<Timestamptz, _>(now)
     .bind::<Uuid, _>(key.transaction)
     .bind::<BigInt, _>(key.user)
     .execute(conn)?;

@@ -13,7 +13,7 @@ use crate::repo::Db;
 use crate::repo::receipts::{self, Receipt};
 use crate::web::auth::CurrentUser;
 use crate::web::extract::{Now, PathOf};
-use crate::web::statements;
+use crate::web::statements::{self, Pdf};
 
 /// When to come back for a receipt that is being made, in seconds.
 pub const RETRY_AFTER: &str = "1";
@@ -41,7 +41,7 @@ struct PendingBody {
     path = "/api/v1/transactions/{id}/receipt",
     params(("id" = TransactionId, Path)),
     responses(
-        (status = 200, description = "The receipt.", body = Vec<u8>, content_type = "application/pdf"),
+        (status = 200, description = "The receipt.", body = Pdf, content_type = "application/pdf"),
         (status = 202, description = "It is being made. Come back after `Retry-After`.", body = PendingBody,
          headers(("Retry-After" = u64, description = "In how many seconds."))),
     )

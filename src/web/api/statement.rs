@@ -12,7 +12,7 @@ use crate::repo::{Db, wallets};
 use crate::web::Site;
 use crate::web::auth::CurrentUser;
 use crate::web::extract::{PathOf, QueryOf};
-use crate::web::statements::{self, Press};
+use crate::web::statements::{self, Pdf, Press};
 
 /// A file with one row.
 const EXAMPLE: &str = "\
@@ -66,7 +66,7 @@ pub struct StatementQuery {
         description = "The file.",
         content(
             (String = "text/csv", example = json!(EXAMPLE)),
-            (Vec<u8> = "application/pdf"),
+            (Pdf = "application/pdf"),
         ),
     ))
 )]
