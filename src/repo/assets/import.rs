@@ -323,7 +323,7 @@ mod tests {
     fn plan(text: &str) -> Vec<String> {
         let known = Known {
             scales: HashMap::from([(AssetTypeCode::parse("GOLD").unwrap(), Scale(2))]),
-            campaigns: HashMap::from([(CampaignId(1), AssetTypeCode::parse("PTS").unwrap())]),
+            campaigns: HashMap::from([(CampaignId(1), (AssetTypeCode::parse("PTS").unwrap(), None))]),
         };
         let rows = match rows(text) {
             Ok(rows) => rows,
