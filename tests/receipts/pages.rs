@@ -58,6 +58,8 @@ async fn a_receipt_that_cannot_be_made_says_so() {
     assert_eq!((page.status().as_u16(), page.headers().get("refresh")), (409, None));
     let page = page.text().await.unwrap();
     assert!(page.contains("This receipt could not be made") && !page.contains("no space"), "{page}");
+    let page = get(&stage, &asha, &format!("/transactions/{id}")).await.text().await.unwrap();
+    assert!(page.contains("The receipt could not be made."), "{page}");
 }
 
 #[actix_web::test]

@@ -39,11 +39,11 @@ pub async fn show(
     db: Data<Db>,
 ) -> Result<HttpResponse> {
     let reader = current.user.id;
-    let (viewer, room) = match current.user.role {
-        Role::Admin => (Viewer::Admin, "/admin"),
-        Role::User => (Viewer::User(reader), ""),
+    let viewer = match current.user.role {
+        Role::Admin => Viewer::Admin,
+        Role::User => Viewer::User(reader),
     };
-    let back = format!("{room}/transactions/{}", id.0);
+    let back = format!("/transactions/{}", id.0);
     match db.run(move |conn| receipts::ask(conn, viewer, reader, id.0, now.0)).await? {
         Receipt::Ready { code, pdf } => Ok(statements::file(&format!("receipt-{code}"), pdf)),
         Receipt::Failed => view::page_with(StatusCode::CONFLICT, &ReceiptPage { chrome, back, failed: true }),
