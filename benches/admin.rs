@@ -18,13 +18,18 @@ const PASSWORD: &str = "three quiet walruses";
 const YEARS: &str = include_str!("years.sql");
 
 /// What is looked at: with the JSON API's authorization, or with a browser's cookie.
-const PATHS: [&str; 7] = [
+const PATHS: [&str; 12] = [
     "/admin",
     "/admin/assets",
     "/admin/assets?status=available",
+    "/admin/assets?status=expired",
+    "/admin/campaigns",
+    "/admin/asset-types",
+    "/admin/audit-log",
     "/admin/claims",
     "/admin/transactions",
     "/admin/entries",
+    "/admin/entries?from=2026-01-01&to=2026-12-01",
     "/admin/ledger",
 ];
 

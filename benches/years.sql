@@ -5,6 +5,9 @@
 set session_replication_role = replica;
 set synchronous_commit = off;
 set statement_timeout = 0;
+set maintenance_work_mem = '512MB';
+-- Row by row, in no order of its own, the key of the entries would take most of the time.
+alter table entries drop constraint entries_pkey;
 
 create function pg_temp.at(n bigint) returns timestamptz language sql immutable as
     $$ select date_trunc('day', now()) - interval '89 days' + n * interval '1.5 seconds' $$;
@@ -26,11 +29,15 @@ select 0, unit, -100000 * pg_temp.kept(25), 100000 * (pg_temp.gained(25) - pg_te
        pg_temp.at(25 * 200000 - 2 + place)
 from (values ('GOLD', 0), ('PTS', 1)) treasury (unit, place);
 
-insert into assets (code, title, kind, asset_type, amount, status, expires_at, version, created_at)
+insert into campaigns (title, kind, asset_type, amount, per_user_limit)
+select 'Campaign ' || n, 'promotional', case n % 2 when 0 then 'GOLD' else 'PTS' end, 1, 10000
+from generate_series(1, 20) n;
+insert into assets (code, title, kind, asset_type, amount, status, expires_at, version, created_at, campaign_id)
 select translate(lpad(to_hex(n), 13, 'Z'), '01abcdef', 'XYABCDEF'), 'Credit ' || n,
        (array['signup', 'referral', 'promotional'])[n % 3 + 1], case n % 2 when 1 then 'GOLD' else 'PTS' end, 1,
        case when n <= 1000000 then 'claimed' when n <= 1200000 then 'available' else 'expired' end,
-       case when n > 1200000 then now() end, case when n <= 1000000 then 2 else 1 end, pg_temp.at(0)
+       case when n > 1200000 then now() end, case when n <= 1000000 then 2 else 1 end, pg_temp.at(0),
+       case when n > 1000000 then n % 20 + 1 end
 from generate_series(1, 1300000) n;
 
 -- The n-th transaction of all is the v-th of the wallet w.
@@ -58,5 +65,6 @@ select v / 5 * 200000 + w + 1, w / 2 + 1, pg_temp.id(n), pg_temp.at(n)
 from (select n, n / 200000 as v, n % 200000 as w from generate_series(0, 4999999) n) n
 where v % 5 = 0;
 
+alter table entries add constraint entries_pkey primary key (wallet_id, created_at, version);
 set session_replication_role = origin;
 vacuum analyze;

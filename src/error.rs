@@ -221,18 +221,17 @@ impl Error {
     }
 }
 
-/// What PostgreSQL says of a statement that took or waited too long, and did nothing.
-const TIMED_OUT: [&str; 2] =
-    ["canceling statement due to statement timeout", "canceling statement due to lock timeout"];
+/// What PostgreSQL says of a statement that took or waited too long, or was in another's way, and did
+/// nothing.
+const GAVE_WAY: [&str; 3] =
+    ["canceling statement due to statement timeout", "canceling statement due to lock timeout", "deadlock detected"];
 
 impl From<DieselError> for Error {
     /// The one place where a constraint's name becomes a refusal.
     fn from(error: DieselError) -> Self {
         match &error {
             DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => Self::DatabaseUnavailable,
-            DieselError::DatabaseError(_, information) if TIMED_OUT.contains(&information.message()) => {
-                Self::Overloaded
-            }
+            DieselError::DatabaseError(_, information) if GAVE_WAY.contains(&information.message()) => Self::Overloaded,
             DieselError::DatabaseError(_, information) => match information.constraint_name() {
                 Some("users_external_id_key" | "users_username_key" | "users_email_key" | "users_phone_number_key") => {
                     Refusal::AlreadyRegistered.into()

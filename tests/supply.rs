@@ -7,6 +7,8 @@ mod support;
 
 #[path = "supply/asset_types.rs"]
 mod asset_types;
+#[path = "supply/browsers.rs"]
+mod browsers;
 #[path = "supply/campaigns.rs"]
 mod campaigns;
 #[path = "supply/lists.rs"]

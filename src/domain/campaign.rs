@@ -13,7 +13,7 @@ text_enum! {
         Running = "running",
         /// Is held by an admin.
         Paused = "paused",
-        /// Is over, for ever.
+        /// Is over, unless an admin moves its end.
         Ended = "ended",
     }
 }

@@ -134,7 +134,7 @@ fn decide_and_write(
     let mut wallets = WalletIds::of(&book);
     wallets.open_missing(conn, lane, &posted)?;
     let has_written = write(conn, now, &book, &wallets, &posted)?;
-    record_deeds(conn, now, &posted)?;
+    record_deeds(conn, now, groups, &verdicts)?;
 
     let earlier: Vec<TransactionId> = decided
         .iter()
@@ -181,42 +181,86 @@ fn judge(book: &mut Book, group: &Group<'_>) -> Result<Verdict, Failure> {
     }
 }
 
-/// Writes what admins do at their discretion, which is what they give a reason for, into the audit
-/// log, too. Most batches hold nothing of the kind, and need no statement for it.
-fn record_deeds(conn: &mut PgConnection, now: DateTime<Utc>, posted: &[(&Command, &Posting)]) -> Result<(), Failure> {
-    let deeds: Vec<(Actor, Act<'_>)> = posted
-        .iter()
-        .filter_map(|(command, posting)| {
-            let reason = command.reason.as_deref()?;
-            let Origin { request_id, ip_address } = command.origin.clone();
-            let actor = Actor { user: Some(command.requested_by), request_id, ip_address };
-            let (verb, line) = match (posting.transaction_type, posting.debit.wallet.owner) {
-                (TransactionType::Reversal, Owner::Treasury) => ("transaction.reverse", &posting.credit),
-                (TransactionType::Reversal, Owner::User(_)) => ("transaction.reverse", &posting.debit),
-                (_, Owner::Treasury) => ("transaction.adjust", &posting.credit),
-                (_, Owner::User(_)) => ("transaction.adjust", &posting.debit),
-            };
-            let scale = posting.scale.0;
+/// Writes what admins do into the audit log, too: what they do at their discretion, which has a
+/// reason, line by line; of what else they post together, one line. Most batches hold nothing of the
+/// kind, and need no statement for it.
+fn record_deeds(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    groups: &[Group<'_>],
+    verdicts: &[Verdict],
+) -> Result<(), Failure> {
+    let mut deeds: Vec<(Actor, Act<'_>)> = Vec::new();
+    for (group, verdict) in groups.iter().zip(verdicts) {
+        let posted = group.commands.iter().zip(verdict.decisions()).filter_map(|(command, decision)| match decision {
+            Some(Decision::Post(posting)) if is_an_admins(command, posting) => Some((*command, posting.as_ref())),
+            _ => None,
+        });
+        let (of_their_own, others): (Vec<_>, Vec<_>) =
+            posted.partition(|(command, _)| command.reason.is_some() || group.commands.len() == 1);
+        deeds.extend(of_their_own.into_iter().map(|(command, posting)| (actor(command), deed(command, posting))));
+        if let Some((command, posting)) = others.first() {
             let act = Act {
-                action: verb,
+                action: "transaction.batch",
                 target: format!("transaction:{}", posting.transaction),
-                reason,
-                before: Some(serde_json::json!({ "balance": line.balance_before.at_scale(scale) })),
-                after: Some(serde_json::json!({
-                    "asset_type": posting.asset_type,
-                    "amount": posting.amount.at_scale(scale),
-                    "balance": line.balance_after.at_scale(scale),
-                    "reverses": posting.reverses,
-                })),
+                reason: "",
+                before: None,
+                after: Some(serde_json::json!({ "transactions": others.len() })),
             };
-            Some((actor, act))
-        })
-        .collect();
+            deeds.push((actor(command), act));
+        }
+    }
     if !deeds.is_empty() {
         let lines: Vec<_> = deeds.iter().map(|(actor, act)| (actor, act)).collect();
         repo::audit::record_each(conn, now, &lines)?;
     }
     Ok(())
+}
+
+/// Whether only an admin can do this: give value, take it back, or move what is another user's.
+fn is_an_admins(command: &Command, posting: &Posting) -> bool {
+    let own = Owner::User(command.requested_by);
+    match posting.transaction_type {
+        TransactionType::TopUp | TransactionType::Bonus | TransactionType::Adjustment | TransactionType::Reversal => {
+            true
+        }
+        TransactionType::Spend | TransactionType::Transfer => posting.debit.wallet.owner != own,
+        TransactionType::Claim => posting.credit.wallet.owner != own,
+    }
+}
+
+fn actor(command: &Command) -> Actor {
+    let Origin { request_id, ip_address } = command.origin.clone();
+    Actor { user: Some(command.requested_by), request_id, ip_address }
+}
+
+/// The line of one posting: what its user's wallet held before and after; of two users, the giver's.
+fn deed<'a>(command: &'a Command, posting: &Posting) -> Act<'a> {
+    let line = match posting.debit.wallet.owner {
+        Owner::Treasury => &posting.credit,
+        Owner::User(_) => &posting.debit,
+    };
+    let scale = posting.scale.0;
+    Act {
+        action: match posting.transaction_type {
+            TransactionType::TopUp => "transaction.top_up",
+            TransactionType::Bonus => "transaction.bonus",
+            TransactionType::Spend => "transaction.spend",
+            TransactionType::Transfer => "transaction.transfer",
+            TransactionType::Claim => "transaction.claim",
+            TransactionType::Adjustment => "transaction.adjust",
+            TransactionType::Reversal => "transaction.reverse",
+        },
+        target: format!("transaction:{}", posting.transaction),
+        reason: command.reason.as_deref().unwrap_or_default(),
+        before: Some(serde_json::json!({ "balance": line.balance_before.at_scale(scale) })),
+        after: Some(serde_json::json!({
+            "asset_type": posting.asset_type,
+            "amount": posting.amount.at_scale(scale),
+            "balance": line.balance_after.at_scale(scale),
+            "reverses": posting.reverses,
+        })),
+    }
 }
 
 fn outcome(

@@ -15,6 +15,9 @@ use crate::repo::{Db, locks};
 /// The number of the advisory lock that lets one instance prove at a time.
 const LOCK: i64 = 0x0C0F_FE23;
 
+/// The number of the advisory lock of whoever proves small books on a look.
+const LIVE_LOCK: i64 = 0x0C0F_FE2F;
+
 /// A proof that has not ended in this time never will: its process has gone.
 const LONGEST: TimeDelta = TimeDelta::minutes(30);
 
@@ -83,38 +86,62 @@ pub fn prove(db: &Db, asked_by: Option<UserId>, clock: &Clock) -> Result<Option<
     })
 }
 
+/// The text of a query for proofs, without its conditions.
+macro_rules! proofs {
+    () => {
+        "select u.external_id, p.started_at, p.checked, p.promises, p.finished_at, p.verdict
+         from proofs p left join users u on u.id = p.asked_by"
+    };
+}
+
 /// The latest proofs, newest first.
 ///
 /// # Errors
 /// The database's.
 pub fn latest(conn: &mut PgConnection, limit: i64) -> Result<Vec<Proof>> {
-    type Row = (Option<String>, DateTime<Utc>, i32, i32, Option<DateTime<Utc>>, Option<serde_json::Value>);
-    let rows = statement::<(Nullable<Text>, Timestamptz, Integer, Integer, Nullable<Timestamptz>, Nullable<Jsonb>)>(
-        "select u.external_id, p.started_at, p.checked, p.promises, p.finished_at, p.verdict
-         from proofs p left join users u on u.id = p.asked_by
-         order by p.id desc limit $",
-    )
-    .bind::<BigInt, _>(limit)
-    .load::<Row>(conn)?;
-    let proof = |(asked_by, started_at, checked, promises, finished_at, verdict): Row| {
-        let verdict = verdict.map(serde_json::from_value).transpose().map_err(Error::broken)?;
-        Ok(Proof { asked_by, started_at, progress: (checked, promises), finished_at, verdict })
-    };
-    rows.into_iter().map(proof).collect()
+    let rows = statement::<Columns>(concat!(proofs!(), " order by p.id desc limit $"));
+    rows.bind::<BigInt, _>(limit).load::<Row>(conn)?.into_iter().map(proof).collect()
+}
+
+/// The last proof that came to its end.
+///
+/// # Errors
+/// The database's.
+pub fn last(conn: &mut PgConnection) -> Result<Option<Proof>> {
+    let rows = statement::<Columns>(concat!(proofs!(), " where p.verdict is not null order by p.id desc limit 1"));
+    rows.get_result::<Row>(conn).optional()?.map(proof).transpose()
+}
+
+type Row = (Option<String>, DateTime<Utc>, i32, i32, Option<DateTime<Utc>>, Option<serde_json::Value>);
+type Columns = (Nullable<Text>, Timestamptz, Integer, Integer, Nullable<Timestamptz>, Nullable<Jsonb>);
+
+fn proof((asked_by, started_at, checked, promises, finished_at, verdict): Row) -> Result<Proof> {
+    let verdict = verdict.map(serde_json::from_value).transpose().map_err(Error::broken)?;
+    Ok(Proof { asked_by, started_at, progress: (checked, promises), finished_at, verdict })
 }
 
 /// What the books say, and when that was looked at: now, or where that takes long, by the last proof
 /// that came to its end.
 ///
 /// # Errors
-/// The database's; [`Error::Overloaded`] where the first proof of large books is still being made.
+/// The database's; [`Error::Overloaded`] where the first proof of large books is still being made, and
+/// where others have been looking for longer than a statement waits for a lock.
 pub fn current(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<(Verdict, DateTime<Utc>)> {
-    let last = latest(conn, 20)?.into_iter().find_map(|proof| {
+    let ended = last(conn)?.and_then(|proof| {
         let finished_at = proof.finished_at?;
         Some((proof.verdict?, finished_at, finished_at - proof.started_at))
     });
-    match last {
+    match ended {
         Some((verdict, finished_at, took)) if took > QUICK => Ok((verdict, finished_at)),
-        _ => Ok((verify(conn, |_, _| {})?, now)),
+        None if latest(conn, 1)?.iter().any(|proof| proof.is_running(now) && now - proof.started_at > QUICK) => {
+            Err(Error::Overloaded)
+        }
+        _ => {
+            // One at a time: many at once would keep every connection busy.
+            statement::<()>("select pg_advisory_lock($)").bind::<BigInt, _>(LIVE_LOCK).execute(conn)?;
+            let verdict = verify(conn, |_, _| {});
+            statement::<()>("select pg_advisory_unlock($)").bind::<BigInt, _>(LIVE_LOCK).execute(conn)?;
+            Ok((verdict?, now))
+        }
     }
 }

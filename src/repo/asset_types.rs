@@ -6,11 +6,11 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Numeric, SmallInt, Text, Timestamptz};
+use diesel::sql_types::{Bool, Numeric, SmallInt, Text};
 
 use super::audit::{self, Act, Actor};
 use super::statement::statement;
-use super::{Page, PageRequest};
+use super::{Page, PageRequest, figures};
 use crate::domain::{AssetType, AssetTypeCode, Balance, Scale};
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::schema::asset_types;
@@ -84,32 +84,21 @@ pub struct Circulation {
     pub asset_type: AssetType,
     /// What all users hold together.
     pub outstanding: Balance,
-    /// How many users hold some.
-    pub holders: i64,
 }
 
-/// What users hold of every asset type, by code.
+/// What users hold of every asset type, by code. Read off the treasury's few wallets.
 ///
 /// # Errors
 /// The database's.
 pub fn circulations(conn: &mut PgConnection) -> Result<Vec<Circulation>> {
-    type Row = ((AssetTypeCode, String, Scale), (Balance, bool, DateTime<Utc>), (Balance, i64));
-    let rows = statement::<((Text, Text, SmallInt), (Numeric, Bool, Timestamptz), (Numeric, BigInt))>(
-        "select t.code, t.name, t.scale, t.minimum_balance, t.transferable, t.created_at,
-                coalesce(w.outstanding, 0), coalesce(w.holders, 0)
-         from asset_types t
-         left join (
-             select asset_type, sum(balance) as outstanding, count(*) filter (where balance > 0) as holders
-             from wallets where lane is null group by asset_type
-         ) w on w.asset_type = t.code
-         order by t.code",
-    )
-    .load::<Row>(conn)?;
-    let circulation = |((code, name, scale), (minimum_balance, transferable, created_at), (outstanding, holders))| {
-        let asset_type = AssetType { code, name, scale, minimum_balance, transferable, created_at };
-        Circulation { asset_type, outstanding, holders }
+    let outstanding = figures::outstanding(conn)?;
+    let known = all(conn)?;
+    let held = |code: &AssetTypeCode| outstanding.iter().find(|held| held.asset_type == *code);
+    let circulation = |asset_type: AssetType| {
+        let outstanding = held(&asset_type.code).map_or_else(Balance::zero, |held| held.value.clone());
+        Circulation { asset_type, outstanding }
     };
-    Ok(rows.into_iter().map(circulation).collect())
+    Ok(known.into_iter().map(circulation).collect())
 }
 
 /// Whether anything is counted in an asset type, so that its decimals are fixed.
@@ -141,26 +130,26 @@ pub struct AssetTypeChange {
     pub transferable: Option<bool>,
 }
 
-/// What is wrong with an asset type as it would be.
-fn faults(asset_type: &AssetType) -> Vec<FieldError> {
+/// What is wrong with an asset type that has this name, scale and minimum balance.
+pub fn faults(name: &str, scale: Scale, minimum_balance: &Balance) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    let name = asset_type.name.trim();
+    let name = name.trim();
     if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
         errors.push(FieldError::new("name", "Give a name of 1 to 100 characters, in one line."));
     }
-    if asset_type.scale.0 > Scale::MOST {
+    if scale.0 > Scale::MOST {
         errors.push(FieldError::new("scale", "Choose a whole number from 0 to 4."));
-    } else if !asset_type.minimum_balance.fits(asset_type.scale.0) {
+    } else if !minimum_balance.fits(scale.0) {
         errors.push(FieldError::new("minimum_balance", "Write it with no more decimals than the asset type has."));
     }
-    if asset_type.minimum_balance.is_negative() || asset_type.minimum_balance > Balance::limit() {
+    if minimum_balance.is_negative() || *minimum_balance > Balance::limit() {
         errors.push(FieldError::new("minimum_balance", "Choose a number from 0 to 1000000000000000."));
     }
     errors
 }
 
 fn check(asset_type: &AssetType) -> Result<()> {
-    let faults = faults(asset_type);
+    let faults = faults(&asset_type.name, asset_type.scale, &asset_type.minimum_balance);
     if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
 }
 

@@ -168,7 +168,7 @@ pub struct Deed {
     pub target: String,
     /// The title of what it was done to, where it has one; the newest of the lines.
     pub title: Option<String>,
-    /// Whether all lines have that title.
+    /// Whether all lines have that title; not said of more than 1,000.
     pub one_title: bool,
     /// How many lines these are.
     pub lines: i64,
@@ -194,14 +194,21 @@ pub fn latest(conn: &mut PgConnection, limit: i64) -> Result<Vec<Deed>> {
          ),
          -- One more than is wanted tells where the last one begins.
          deeds as (select *, lead(id) over (order by id desc) as before_id from (select * from newest limit $ + 1) n)
-         select u.external_id, d.action, l.target, l.after ->> 'title', lines.one_title, lines.count, d.created_at
+         select u.external_id, d.action, l.target, coalesce(l.after, l.before) ->> 'title', titles.one_title,
+                lines.count, d.created_at
          from deeds d
          join audit_log l on l.id = d.id
          left join users u on u.id = d.actor_id
          cross join lateral (
-             select count(*), count(distinct after ->> 'title') = 1 as one_title from audit_log
-             where id <= d.id and id > coalesce(d.before_id, 0)
+             select count(*) from audit_log where id <= d.id and id > coalesce(d.before_id, 0)
          ) lines
+         cross join lateral (
+             select lines.count <= 1000 and count(distinct coalesce(after, before) ->> 'title') = 1 as one_title
+             from (
+                 select before, after from audit_log where id <= d.id and id > coalesce(d.before_id, 0)
+                 order by id desc limit 1000
+             ) newest
+         ) titles
          order by d.id desc limit $",
     )
     .bind::<BigInt, _>(limit)

@@ -5,6 +5,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid};
 
 use super::statement::statement;
+use super::transactions::ids_in;
 use super::{Page, PageRequest};
 use crate::domain::{AssetTypeCode, Balance, Period, Scale, TransactionId, TransactionType, UserId, WalletId};
 use crate::error::Result;
@@ -162,12 +163,14 @@ fn page_of_wallets(conn: &mut PgConnection, filter: &EntryFilter, request: &Page
 
 fn page_of_all(conn: &mut PgConnection, filter: &EntryFilter, request: &PageRequest) -> Result<Page<EntryLine>> {
     let after = request.after::<(TransactionId, i64)>(ALL)?;
+    let (first, last) = ids_in(conn, filter.period)?;
     let rows = statement::<Columns>(
         "select t.id, t.type, t.description, e.created_at, e.wallet_id, u.external_id, w.asset_type, y.scale,
                 e.amount, e.balance_before, e.balance_after, e.version, side.gives
          from (
              select * from transactions
              where id <= coalesce($, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+                 and id between $ and $
                  and type = coalesce($, type)
                  and asset_type = coalesce($, asset_type)
                  and created_at >= coalesce($, '-infinity'::timestamptz)
@@ -187,6 +190,8 @@ fn page_of_all(conn: &mut PgConnection, filter: &EntryFilter, request: &PageRequ
          limit $",
     )
     .bind::<Nullable<Uuid>, _>(after.map(|(transaction, _)| transaction))
+    .bind::<Uuid, _>(first)
+    .bind::<Uuid, _>(last)
     .bind::<Nullable<Text>, _>(filter.transaction_type)
     .bind::<Nullable<Text>, _>(filter.asset_type.as_ref())
     .bind::<Nullable<Timestamptz>, _>(filter.period.from)

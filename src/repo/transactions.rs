@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Jsonb, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid};
 
@@ -232,9 +232,11 @@ fn page_of_all(
     filter: &TransactionFilter,
     request: &PageRequest,
 ) -> Result<Page<TransactionView>> {
+    let (first, last) = ids_in(conn, filter.period)?;
     let rows = statement::<Columns>(views!(
         "select * from transactions
          where id < coalesce($, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+             and id between $ and $
              and type = coalesce($, type)
              and asset_type = coalesce($, asset_type)
              and created_at >= coalesce($, '-infinity'::timestamptz)
@@ -244,12 +246,53 @@ fn page_of_all(
         "order by t.id desc"
     ))
     .bind::<Nullable<Uuid>, _>(request.after::<TransactionId>(ALL)?)
+    .bind::<Uuid, _>(first)
+    .bind::<Uuid, _>(last)
     .bind::<Nullable<Text>, _>(filter.transaction_type)
     .bind::<Nullable<Text>, _>(filter.asset_type.as_ref())
     .bind::<Nullable<Timestamptz>, _>(filter.period.from)
     .bind::<Nullable<Timestamptz>, _>(filter.period.before)
     .bind::<BigInt, _>(request.look_ahead());
     Ok(Page::from_rows(load(rows, conn)?, request, ALL, |view| view.transaction.id))
+}
+
+/// Bounds of the ids that the transactions of a period have, so that a list in the order of ids need
+/// not walk through all that is newer. They are read off the treasury's wallets, whose entries are in
+/// the order of their times; a transaction is posted well within an hour of its id's making.
+pub(super) fn ids_in(conn: &mut PgConnection, period: Period) -> QueryResult<(TransactionId, TransactionId)> {
+    let hour = TimeDelta::hours(1);
+    let first = match period.from {
+        Some(from) => statement::<(Uuid,)>(
+            "select e.transaction_id from wallets w
+             cross join lateral (
+                 select transaction_id from entries where wallet_id = w.id and created_at < $
+                 order by created_at desc, version desc limit 1
+             ) e
+             where w.user_id is null
+             order by e.transaction_id desc limit 1",
+        )
+        .bind::<Timestamptz, _>(from.checked_sub_signed(hour).unwrap_or(from))
+        .get_result(conn)
+        .optional()?,
+        None => None,
+    };
+    let last = match period.before {
+        Some(before) => statement::<(Uuid,)>(
+            "select e.transaction_id from wallets w
+             cross join lateral (
+                 select transaction_id from entries where wallet_id = w.id and created_at > $
+                 order by created_at, version limit 1
+             ) e
+             where w.user_id is null
+             order by e.transaction_id limit 1",
+        )
+        .bind::<Timestamptz, _>(before.checked_add_signed(hour).unwrap_or(before))
+        .get_result(conn)
+        .optional()?,
+        None => None,
+    };
+    let bound = |found: Option<(TransactionId,)>, open| found.map_or(TransactionId(open), |(id,)| id);
+    Ok((bound(first, uuid::Uuid::nil()), bound(last, uuid::Uuid::max())))
 }
 
 fn load(statement: Statement<'_, Columns>, conn: &mut PgConnection) -> QueryResult<Vec<TransactionView>> {

@@ -225,7 +225,7 @@ routes! {
         POST "/settings/api-keys/new"          User  pages::settings::api_keys::create;
         GET  "/settings/api-keys/{id}/revoke"  User  pages::settings::api_keys::review;
         POST "/settings/api-keys/{id}/revoke"  User  pages::settings::api_keys::revoke;
-        GET  "/wallet/{code}"       User   pages::statement::show;
+        GET  "/wallet/{code}"       User   pages::history::show;
         GET  "/transactions"        User   pages::activity::list;
         GET  "/transactions/{id}"   User   pages::transaction::show;
         GET  "/spend"               User   pages::movements::spend_form;

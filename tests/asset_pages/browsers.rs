@@ -7,22 +7,6 @@ use crate::support::browser::Screen::{Desk, Phone};
 use crate::support::browser::Scripts::{Off, On};
 use crate::support::browser::{Browser, Screen, Scripts};
 
-/// An admin's browser at the list of all credits.
-async fn at_the_list(house: &House, screen: Screen, scripts: Scripts) -> Browser {
-    let browser = Browser::start(&house.web, screen, scripts).await;
-    browser.open("/admin/assets").await;
-    browser.sign_in("root").await;
-    browser.arrive("/admin/assets").await;
-    browser
-}
-
-/// Nothing sticks out of the page, and nothing on it breaks its rules.
-async fn assert_sound(browser: &Browser, screen: Screen) {
-    let width = browser.ask("document.documentElement.scrollWidth").await.as_u64().unwrap();
-    assert!(width <= screen.width(), "{width} at {}", browser.place().await);
-    assert_eq!(browser.complaints().await, [""; 0], "{}", browser.place().await);
-}
-
 /// Ticks a box or presses a button of the list, whose words other parts of it begin with, too.
 async fn click(browser: &Browser, selector: &str) {
     let script = format!("document.querySelector('{selector}').click()");
@@ -32,8 +16,8 @@ async fn click(browser: &Browser, selector: &str) {
 /// One credit from its creation to its end.
 async fn live(screen: Screen, scripts: Scripts) {
     let house = House::open().await;
-    let browser = at_the_list(&house, screen, scripts).await;
-    let sound = async || assert_sound(&browser, screen).await;
+    let browser = Browser::signed_in(&house.web, "root", "/admin/assets", screen, scripts).await;
+    let sound = async || browser.assert_sound().await;
     browser.press("New credits").await;
     browser.arrive("/admin/assets/new").await;
     browser.fill("title", "Festive Cashback for Everyone Who Bought Something Before the New Year").await;
@@ -103,11 +87,11 @@ async fn act_on_many(screen: Screen, scripts: Scripts) {
     let house = House::open().await;
     house.issue("Autumn", 30, "CASH", "10").await;
     house.issue("Winter", 2, "PTS", "5").await;
-    let browser = at_the_list(&house, screen, scripts).await;
+    let browser = Browser::signed_in(&house.web, "root", "/admin/assets", screen, scripts).await;
     click(&browser, ".bulk [value=expire]").await;
     browser.see(".flash", "Nothing is selected.").await;
     browser.open("/admin/assets?q=winter").await;
-    assert_sound(&browser, screen).await;
+    browser.assert_sound().await;
     if scripts == On {
         click(&browser, "[data-select-all]").await;
     } else {
@@ -117,7 +101,7 @@ async fn act_on_many(screen: Screen, scripts: Scripts) {
     click(&browser, ".bulk [value=expire]").await;
     browser.see("h1", "Expire 2 credits").await;
     browser.see(".facts", "2 credits, worth 10 PTS").await;
-    assert_sound(&browser, screen).await;
+    browser.assert_sound().await;
     browser.fill("reason", "The season is over").await;
     browser.press("Expire 2 credits").await;
     browser.arrive("/admin/assets?q=winter").await;
@@ -132,7 +116,7 @@ async fn act_on_many(screen: Screen, scripts: Scripts) {
     browser.press_twice("Delete 30 credits").await;
     browser.arrive("/admin/assets?q=autumn").await;
     browser.see(".empty", "No credit matches").await;
-    assert_sound(&browser, screen).await;
+    browser.assert_sound().await;
     assert_eq!(house.admin.walk("/assets?limit=200").await.len(), 2);
 }
 
@@ -149,10 +133,10 @@ async fn many_credits_end_on_a_phone_without_scripts() {
 /// A file with errors, and then one without.
 async fn import(screen: Screen, scripts: Scripts) {
     let house = House::open().await;
-    let browser = at_the_list(&house, screen, scripts).await;
+    let browser = Browser::signed_in(&house.web, "root", "/admin/assets", screen, scripts).await;
     browser.press("Import").await;
     browser.arrive("/admin/assets/import").await;
-    assert_sound(&browser, screen).await;
+    browser.assert_sound().await;
     let folder = std::env::temp_dir().join(format!("coffer-import-{}", uuid::Uuid::new_v4().simple()));
     std::fs::create_dir_all(&folder).unwrap();
     let send = async |rows: &str| {
@@ -163,12 +147,12 @@ async fn import(screen: Screen, scripts: Scripts) {
     };
     send("Autumn,signup,CASH,10,2\nWinter,signup,CASH,0.001,2\n").await;
     browser.see(".summary", "Row 2, amount:").await;
-    assert_sound(&browser, screen).await;
+    browser.assert_sound().await;
     browser.press("Upload it again").await;
     browser.arrive("/admin/assets/import").await;
     send("Autumn,signup,CASH,10,2\nWinter,signup,CASH,0.01,2\n").await;
     browser.see("h1", "Create these credits?").await;
-    assert_sound(&browser, screen).await;
+    browser.assert_sound().await;
     browser.press_twice("Create 4 credits").await;
     browser.arrive("/admin/assets").await;
     assert_eq!(browser.texts("tbody th a").await.len(), 4);
@@ -189,7 +173,7 @@ async fn a_file_is_imported_on_a_phone_without_scripts() {
 async fn edit_stale(screen: Screen, scripts: Scripts) {
     let house = House::open().await;
     let id = house.issue("Autumn", 1, "CASH", "10").await[0];
-    let browser = at_the_list(&house, screen, scripts).await;
+    let browser = Browser::signed_in(&house.web, "root", "/admin/assets", screen, scripts).await;
     browser.open(&format!("/admin/assets/{id}/edit")).await;
     browser.fill("title", "Mine").await;
     let change = house.admin.request(reqwest::Method::PATCH, &format!("/admin/assets/{id}"));
@@ -197,7 +181,7 @@ async fn edit_stale(screen: Screen, scripts: Scripts) {
     assert_eq!(change.send().await.unwrap().status(), 200);
     browser.press("Save").await;
     browser.see(".summary", "since you opened this").await;
-    assert_sound(&browser, screen).await;
+    browser.assert_sound().await;
     assert_eq!(browser.value("title").await, "Mine");
     assert!(browser.texts(".summary ul").await[0].contains("Theirs"));
     browser.press("Save").await;

@@ -88,10 +88,10 @@ async fn what_is_missing_brings_the_review_back_filled_in() {
     let told = "Nothing is selected. Tick the credits that you mean, or all that match.";
     assert_eq!(house.flash(nothing, "/admin/assets?q=a").await, told);
     let id = id.to_string();
-    let html = review(&house, "expire", &[("ids", &id)]).await;
+    let html = review(&house, "expire", &[("ids", &id), ("list", "/admin/assets")]).await;
     let answer = confirm(&house, &html, &[]).await;
     assert_eq!(house.flash(answer, "/admin/assets").await, "1 credit expired.");
-    let html = review(&house, "recreate", &[("ids", &id)]).await;
+    let html = review(&house, "recreate", &[("ids", &id), ("list", "/admin/assets")]).await;
     for (name, text, message) in [
         ("amount", "1.234", "1 credit stays as it is: of a type that cannot have this amount."),
         ("amount", "much", ""),
@@ -116,4 +116,49 @@ async fn what_is_missing_brings_the_review_back_filled_in() {
     assert_eq!(answer.status(), 422);
     assert_eq!(texts(&answer.text().await.unwrap(), "#reason-error"), ["Say why, in 1 to 500 characters."]);
     assert_eq!(house.submit("/admin/assets/bulk", &[("action", "burn")]).await.status(), 400);
+}
+
+#[actix_web::test]
+async fn what_is_asked_for_can_be_mended_where_many_are_recreated() {
+    let house = House::open().await;
+    let ids = house.issue("Autumn", 2, "CASH", "10").await;
+    for id in &ids {
+        house.submit(&format!("/admin/assets/{id}/expire"), &[("reason", "Over")]).await;
+    }
+    let html = review(&house, "recreate", &[("all", "yes"), ("list", "/admin/assets")]).await;
+    let answer = confirm(&house, &html, &[("expires_at", "2001-01-01T00:00"), ("title", "Winter")]).await;
+    assert_eq!(answer.status(), 422);
+    let html = answer.text().await.unwrap();
+    assert_eq!(texts(&html, "h1"), ["Recreate 2 credits"]);
+    assert_eq!(texts(&html, "#expires_at-error"), ["Choose a time in the future."]);
+    assert_eq!(texts(&html, ".note"), [""; 0]);
+    let answer = confirm(&house, &html, &[("expires_at", "2099-01-01T00:00"), ("title", "Winter")]).await;
+    assert_eq!(house.flash(answer, "/admin/assets").await, "2 credits recreated.");
+}
+
+#[actix_web::test]
+async fn all_that_match_are_the_same_ones_and_not_just_as_many() {
+    let house = House::open().await;
+    let ids = house.issue("Autumn", 3, "CASH", "10").await;
+    let html = review(&house, "delete", &[("all", "yes"), ("list", "/admin/assets?status=available")]).await;
+    house.claim(ids[0]).await;
+    let unseen = house.issue("Winter", 1, "CASH", "10").await[0];
+    let answer = confirm(&house, &html, &[]).await;
+    assert_eq!(
+        texts(&answer.text().await.unwrap(), ".note"),
+        ["What matches has changed since you looked. Please look again."]
+    );
+    assert_eq!(house.asset(unseen).await["status"], "available");
+}
+
+#[actix_web::test]
+async fn what_is_no_list_is_not_taken_for_all_credits() {
+    let house = House::open().await;
+    house.issue("Autumn", 2, "CASH", "10").await;
+    for list in ["", "/admin/users", "/admin/assets?q=a&q=b"] {
+        let answer = house.submit("/admin/assets/bulk", &[("action", "delete"), ("all", "yes"), ("list", list)]).await;
+        assert_eq!(answer.status(), 400, "{list}");
+    }
+    let wrong = house.root.get(house.web.url("/admin/assets?from=2026-13-01&format=csv"));
+    assert_eq!(crate::support::web::send(wrong).await.status(), 422);
 }

@@ -69,3 +69,22 @@ async fn what_is_no_file_brings_the_form_back() {
     assert_eq!(send(house.root.get(&url)).await.status(), 404);
     assert_eq!(send(stranger.get(&url)).await.status(), 303);
 }
+
+#[actix_web::test]
+async fn a_file_that_another_site_sends_is_refused() {
+    let house = House::open().await;
+    let body = "--x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\ntitle\r\n--x--\r\n";
+    let forged = house.root.post(house.web.url("/admin/assets/import"));
+    let forged = forged.header("content-type", "multipart/form-data; boundary=x").body(body);
+    assert_eq!(send(forged).await.status(), 403);
+}
+
+#[actix_web::test]
+async fn a_file_that_is_wrong_all_over_is_told_in_part_and_at_once() {
+    let house = House::open().await;
+    let row = "Bad,signup,CASH,1.234,10000\n";
+    let file = format!("title,kind,asset_type,amount,quantity\n{}", row.repeat(10_000));
+    let look = location(&upload(&house, file.as_bytes()).await);
+    let told = texts(&house.page(&look).await, ".summary li");
+    assert_eq!((told.len(), told[100].as_str()), (101, "9900 more are not listed."));
+}

@@ -84,7 +84,8 @@ async fn the_box_for_all_says_how_many_match_where_they_are_more_than_shown() {
     house.issue("Many", 9_976, "CASH", "1").await;
     let html = house.page("/admin/assets").await;
     assert_eq!(texts(&html, ".bulk label"), ["All that match, more than 10,000 credits"]);
-    let answer = house.submit("/admin/assets/bulk", &[("action", "expire"), ("all", "yes")]).await;
-    assert_eq!(answer.status(), 422);
-    assert!(answer.text().await.unwrap().contains("These are more than 10,000. Narrow the filter"));
+    let fields = [("action", "expire"), ("all", "yes"), ("list", "/admin/assets?status=available")];
+    let answer = house.submit("/admin/assets/bulk", &fields).await;
+    let told = house.flash(answer, "/admin/assets?status=available").await;
+    assert_eq!(told, "These are more than 10,000. Do it in parts.");
 }

@@ -148,3 +148,29 @@ async fn new_credits_add_to_a_campaign_that_goes_on() {
     assert_eq!(house.flash(answer, "/admin/assets").await, "Created 2 credits: “More”.");
     assert_eq!(house.admin.read(&format!("/campaigns/{campaign}")).await["available"], 3);
 }
+
+#[actix_web::test]
+async fn a_form_that_nobody_touched_changes_nothing() {
+    let house = House::open().await;
+    let body = serde_json::json!({
+        "title": "Autumn", "description": "Two\nlines", "kind": "promotional", "asset_type": "CASH", "amount": "10",
+        "expires_at": "2099-12-31T23:59:00Z",
+    });
+    let asset = house.admin.create(&body).await.remove(0);
+    let edit = format!("/admin/assets/{}/edit", asset["id"]);
+    let html = house.page(&edit).await;
+    assert_eq!(value(&html, "expires_at").unwrap(), "2099-12-31T23:59");
+    // As browsers send it.
+    let fields = [
+        ("version", "1"),
+        ("title", "Autumn"),
+        ("description", "Two\r\nlines"),
+        ("kind", "promotional"),
+        ("asset_type", "CASH"),
+        ("amount", "10.00"),
+        ("campaign_id", ""),
+        ("expires_at", "2099-12-31T23:59"),
+    ];
+    assert_eq!(house.submit(&edit, &fields).await.status(), 303);
+    assert_eq!(house.asset(crate::support::api::id(&asset)).await, asset);
+}

@@ -8,6 +8,8 @@ use coffer::domain::posting::{Action, Command};
 use coffer::domain::{AssetId, AssetStatus, CampaignId, Period, TransactionId, UserId, WalletId};
 use coffer::ledger::Outcome;
 use coffer::repo::assets::{AssetFilter, Viewer};
+use coffer::repo::claims::ClaimFilter;
+use coffer::repo::entries::EntryFilter;
 use coffer::repo::history::{HistoryFilter, Order};
 use coffer::repo::transactions::TransactionFilter;
 use coffer::repo::wallets::WalletFilter;
@@ -98,19 +100,23 @@ struct Scans {
     seq_scan: i64,
     #[diesel(sql_type = BigInt)]
     idx_scan: i64,
+    #[diesel(sql_type = BigInt)]
+    rows: i64,
 }
 
 fn scans(conn: &mut PgConnection, view: &str) -> Vec<Scans> {
     let query = format!(
-        "select relname::text, seq_scan, coalesce(idx_scan, 0) as idx_scan from {view}
+        "select relname::text, seq_scan, coalesce(idx_scan, 0) as idx_scan, coalesce(idx_tup_fetch, 0) as rows
+         from {view}
          where relname in {LARGE} order by relname"
     );
     sql_query(query).load(conn).unwrap()
 }
 
 /// Runs a read so often that PostgreSQL plans it without its parameters, too; says which large
-/// tables it scanned from end to end, and how often it used an index.
-fn watched<T>(conn: &mut PgConnection, mut read: impl FnMut(&mut PgConnection) -> T) -> (T, Vec<String>, i64) {
+/// tables it scanned from end to end, how often it used an index, and how many rows one run fetched
+/// by it.
+fn watched<T>(conn: &mut PgConnection, mut read: impl FnMut(&mut PgConnection) -> T) -> (T, Vec<String>, i64, i64) {
     conn.batch_execute("begin").unwrap();
     let before = scans(conn, "pg_stat_xact_user_tables");
     for _ in 0..6 {
@@ -122,14 +128,16 @@ fn watched<T>(conn: &mut PgConnection, mut read: impl FnMut(&mut PgConnection) -
     let pairs = || before.iter().zip(&after);
     let whole = pairs().filter(|(before, after)| after.seq_scan > before.seq_scan).map(|(_, after)| &after.relname);
     let looks = pairs().map(|(before, after)| after.idx_scan - before.idx_scan).sum();
-    (result, whole.cloned().collect(), looks)
+    let rows: i64 = pairs().map(|(before, after)| after.rows - before.rows).sum();
+    (result, whole.cloned().collect(), looks, rows / 7)
 }
 
-/// Runs a read, and fails where it scans a large table from end to end.
+/// Runs a read, and fails where it scans a large table from end to end, or much of one by its index.
 fn by_index<T>(conn: &mut PgConnection, what: &str, read: impl FnMut(&mut PgConnection) -> T) -> T {
-    let (result, whole, looks) = watched(conn, read);
+    let (result, whole, looks, rows) = watched(conn, read);
     assert_eq!(whole, Vec::<String>::new(), "{what} reads whole tables");
     assert!(looks > 0, "{what} uses no index");
+    assert!(rows < 20_000, "{what} fetches {rows} rows");
     result
 }
 
@@ -201,6 +209,7 @@ fn histories(books: &Books) {
         let page = by_index(&mut conn, "wallets", |conn| repo::wallets::page(conn, &filter, &first));
         assert!(!page.unwrap().items.is_empty());
     }
+    the_explorer(&mut conn, user);
     // A page in the middle of the longest history there is, the treasury's.
     let treasury = books.number("select id from wallets where lane = 0 and asset_type = 'GOLD'");
     let period = Period { from: None, before: Some(start() + TimeDelta::seconds(2_500_000)) };
@@ -212,6 +221,24 @@ fn histories(books: &Books) {
         });
         assert!(!page.unwrap().items.is_empty());
         by_index(&mut conn, "totals", |conn| repo::history::totals(conn, WalletId(wallet), period)).unwrap();
+    }
+}
+
+/// What admins look through, the oldest week of it, too.
+fn the_explorer(conn: &mut PgConnection, user: UserId) {
+    let first = PageRequest::first(50);
+    let week = Period { from: Some(start() + TimeDelta::days(1)), before: Some(start() + TimeDelta::days(8)) };
+    for period in [Period::default(), week] {
+        for user in [None, Some(user)] {
+            let filter = EntryFilter { user, period, ..EntryFilter::default() };
+            let page = by_index(conn, "entries", |conn| repo::entries::page(conn, &filter, &first)).unwrap();
+            assert!(!page.items.is_empty(), "{filter:?}");
+        }
+        let filter = TransactionFilter { period, ..TransactionFilter::default() };
+        let page = by_index(conn, "transactions", |conn| repo::transactions::page(conn, &filter, &first)).unwrap();
+        assert!(!page.items.is_empty(), "{filter:?}");
+        let filter = ClaimFilter { period, ..ClaimFilter::default() };
+        by_index(conn, "claims", |conn| repo::claims::page(conn, &filter, repo::claims::NEWEST_FIRST, &first)).unwrap();
     }
 }
 

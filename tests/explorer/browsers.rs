@@ -7,11 +7,8 @@ use crate::support::browser::{Browser, Screen, Scripts};
 
 async fn adjust_find_and_reverse(screen: Screen, scripts: Scripts) {
     let bank = Bank::with_cash("20").await;
-    let browser = Browser::start(&bank.web, screen, scripts).await;
-    browser.open("/admin/transactions").await;
-    browser.sign_in("root").await;
-    browser.arrive("/admin/transactions").await;
-    assert_eq!(browser.complaints().await, [""; 0]);
+    let browser = Browser::signed_in(&bank.web, "root", "/admin/transactions", screen, scripts).await;
+    browser.assert_sound().await;
     browser.press("New movement").await;
     browser.arrive("/admin/transactions/new").await;
     browser.choose("type", "adjustment_up").await;
@@ -21,15 +18,15 @@ async fn adjust_find_and_reverse(screen: Screen, scripts: Scripts) {
     browser.press("Continue").await;
     browser.see(".field__error", "Say why").await;
     assert_eq!(browser.value("amount").await, "15");
-    assert_eq!(browser.complaints().await, [""; 0]);
+    browser.assert_sound().await;
     browser.fill("reason", "Counted wrongly").await;
     browser.press("Continue").await;
     browser.see(".head__lead", "anna will hold 35.00 CASH, now 20.00.").await;
-    assert_eq!(browser.complaints().await, [""; 0]);
+    browser.assert_sound().await;
     browser.press_twice("Move it").await;
     browser.see("h1", "Adjustment of 15.00 CASH").await;
     assert_eq!(bank.cash().await[0], "35.00");
-    assert_eq!(browser.complaints().await, [""; 0]);
+    browser.assert_sound().await;
 
     browser.open("/admin/transactions?type=adjustment").await;
     assert_eq!(browser.texts("tbody th a").await, ["Adjustment"]);
@@ -38,14 +35,14 @@ async fn adjust_find_and_reverse(screen: Screen, scripts: Scripts) {
     browser.see("h1", "Adjustment of 15.00 CASH").await;
     browser.press("Reverse").await;
     browser.see("h1", "Reverse 15.00 CASH").await;
-    assert_eq!(browser.complaints().await, [""; 0]);
+    browser.assert_sound().await;
     browser.fill("reason", "Was right before").await;
     browser.press_twice("Reverse").await;
     browser.see("h1", "Reversal of 15.00 CASH").await;
     assert_eq!(bank.cash().await[0], "20.00");
     browser.open("/admin/entries?user=anna").await;
     assert_eq!(browser.texts("tbody th a").await, ["Reversal", "Adjustment", "Top-up"]);
-    assert_eq!(browser.complaints().await, [""; 0]);
+    browser.assert_sound().await;
 }
 
 #[actix_web::test]

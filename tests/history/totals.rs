@@ -2,8 +2,9 @@
 
 use bigdecimal::{BigDecimal, Zero};
 use chrono::{DateTime, TimeDelta, Utc};
-use coffer::domain::{Period, WalletId};
+use coffer::domain::{AssetTypeCode, Period, UserId, WalletId};
 use coffer::repo::PageRequest;
+use coffer::repo::account_statements::{self, CURVE};
 use coffer::repo::assets::Viewer;
 use coffer::repo::history::{self, History, HistoryFilter, HistoryRow, Order, TOTALS};
 use diesel::connection::SimpleConnection;
@@ -152,17 +153,19 @@ struct Plan {
     plan: Value,
 }
 
-/// Runs the statement of the totals as the application does, planned without its parameters, and
-/// gives its plan with what it has read.
-fn explain(conn: &mut PgConnection, wallet: WalletId, period: Period) -> Value {
-    let literal =
-        |time: Option<DateTime<Utc>>| time.map_or("null".to_owned(), |time| format!("'{}'", time.to_rfc3339()));
-    let execute = format!(
-        "explain (analyze, buffers, format json) execute totals ({}, {}, {wallet})",
-        literal(period.from),
-        literal(period.before)
-    );
-    let plan: Plan = sql_query(execute).get_result(conn).unwrap();
+/// Prepares a statement as the application does, planned without its parameters.
+fn prepare(conn: &mut PgConnection, name: &str, types: &str, text: &str) {
+    let mut parts = text.split('$');
+    let first = parts.next().unwrap().to_owned();
+    let text = (1..).zip(parts).fold(first, |text, (number, part)| format!("{text}${number}{part}"));
+    conn.batch_execute(&format!("set plan_cache_mode = force_generic_plan; prepare {name} ({types}) as {text}"))
+        .unwrap();
+}
+
+/// Runs a prepared statement, and gives its plan with what it has read.
+fn explain(conn: &mut PgConnection, execute: &str) -> Value {
+    let plan: Plan =
+        sql_query(format!("explain (analyze, buffers, format json) execute {execute}")).get_result(conn).unwrap();
     plan.plan[0]["Plan"].clone()
 }
 
@@ -177,13 +180,9 @@ fn totals_of_a_hundred_thousand_entries_cost_as_much_as_totals_of_ten() {
     let books = Books::new();
     let wallet = fill(&books);
     let mut conn = books.conn();
-    let mut parts = TOTALS.split('$');
-    let first = parts.next().unwrap().to_owned();
-    let text = (1..).zip(parts).fold(first, |text, (number, part)| format!("{text}${number}{part}"));
-    conn.batch_execute(&format!(
-        "set plan_cache_mode = force_generic_plan; prepare totals (timestamptz, timestamptz, bigint) as {text}"
-    ))
-    .unwrap();
+    prepare(&mut conn, "totals", "timestamptz, timestamptz, bigint", TOTALS);
+    let literal =
+        |time: Option<DateTime<Utc>>| time.map_or("null".to_owned(), |time| format!("'{}'", time.to_rfc3339()));
     let minute = |n: i64| Some(noon() + TimeDelta::minutes(n));
     let whole = Period { from: minute(1), before: minute(ENTRIES + 1) };
     let ten = Period { from: minute(ENTRIES / 2), before: minute(ENTRIES / 2 + 10) };
@@ -193,8 +192,9 @@ fn totals_of_a_hundred_thousand_entries_cost_as_much_as_totals_of_ten() {
         let read = history::of_wallet(&mut conn, Viewer::Admin, wallet, &filter, &PageRequest::first(1));
         let History { totals, .. } = read.unwrap();
         assert_eq!((exact(&totals.credit), exact(&totals.debit)), (entries.into(), BigDecimal::zero()));
-        explain(&mut conn, wallet, period);
-        let plan = explain(&mut conn, wallet, period);
+        let execute = format!("totals ({}, {}, {wallet})", literal(period.from), literal(period.before));
+        explain(&mut conn, &execute);
+        let plan = explain(&mut conn, &execute);
         let of_entries: Vec<_> = nodes(&plan).into_iter().filter(|node| node["Relation Name"] == "entries").collect();
         assert_eq!(of_entries.len(), 2, "two looks into the entries: {plan:#}");
         for node in of_entries {
@@ -205,4 +205,31 @@ fn totals_of_a_hundred_thousand_entries_cost_as_much_as_totals_of_ten() {
         costs.push(buffers.iter().sum::<i64>());
     }
     assert!(costs.iter().all(|cost| (cost - costs[0]).abs() <= 4 && *cost < 30), "pages read: {costs:?}");
+}
+
+#[test]
+fn a_curve_through_a_hundred_thousand_entries_looks_once_for_each_of_its_moments() {
+    let books = Books::new();
+    let wallet = fill(&books);
+    let mut conn = books.conn();
+    prepare(&mut conn, "curve", "timestamptz[], bigint", CURVE);
+    let moments: Vec<_> = (0..=90).map(|n| noon() + TimeDelta::minutes(n * ENTRIES / 90 + 1)).collect();
+    let array: Vec<_> = moments.iter().map(|moment| format!("\"{}\"", moment.to_rfc3339())).collect();
+    let plan = explain(&mut conn, &format!("curve ('{{{}}}', {wallet})", array.join(",")));
+    let of_entries: Vec<_> = nodes(&plan).into_iter().filter(|node| node["Relation Name"] == "entries").collect();
+    assert_eq!(of_entries.len(), 1, "{plan:#}");
+    assert!(of_entries[0]["Node Type"].as_str().unwrap().starts_with("Index "), "{plan:#}");
+    assert_eq!(of_entries[0]["Actual Loops"].as_i64().unwrap(), 91, "{plan:#}");
+    assert!(exact(&of_entries[0]["Actual Rows"]) <= 1, "{plan:#}");
+    let user = UserId(books.number(&format!("select user_id from wallets where id = {wallet}")));
+    let code = AssetTypeCode::parse("PTS").unwrap();
+    let (filter, request) = (HistoryFilter::default(), PageRequest::first(1));
+    let told = account_statements::of_user(&mut conn, user, &code, &filter, &request, |since| {
+        assert_eq!(since, noon() + TimeDelta::minutes(1));
+        moments.clone()
+    });
+    let curve = told.unwrap().past.unwrap().curve;
+    let held: Vec<i64> = curve.iter().map(|(_, held)| held.at_scale(0).parse().unwrap()).collect();
+    let expected: Vec<i64> = (0..=90).map(|n| n * ENTRIES / 90).collect();
+    assert_eq!(held, expected);
 }

@@ -51,6 +51,27 @@ async fn town() -> Town {
 }
 
 #[actix_web::test]
+async fn admins_find_what_was_posted_in_a_range_of_days() {
+    let Town { web: _web, admin, posted, .. } = town().await;
+    let days = ["2023-12-31", "2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04", "2024-01-05", "2024-01-06"];
+    for from in days {
+        for until in days.into_iter().filter(|until| *until >= from) {
+            let is_in = |transaction: &&Transaction| {
+                let day = transaction.created_at.date_naive().to_string();
+                from <= day.as_str() && day.as_str() <= until
+            };
+            let expected: Vec<_> = posted.iter().rev().filter(is_in).map(|found| found.id.to_string()).collect();
+            let query = format!("start_date={from}&end_date={until}");
+            let found = admin.walk(&format!("/admin/ledger/transactions?{query}&limit=2")).await;
+            assert_eq!(found.iter().map(|row| text(&row["id"])).collect::<Vec<_>>(), expected, "{query}");
+            let lines = admin.walk(&format!("/admin/ledger/entries?{query}&limit=3")).await;
+            let ids = lines.iter().map(|row| text(&row["transaction_id"])).collect::<Vec<_>>();
+            assert_eq!(ids, expected.iter().flat_map(|id| [id.clone(), id.clone()]).collect::<Vec<_>>(), "{query}");
+        }
+    }
+}
+
+#[actix_web::test]
 async fn a_transaction_looks_different_to_both_sides_and_to_an_admin() {
     let Town { web, admin, anna, ben, carol, posted } = town().await;
     let path = format!("/transactions/{}", posted[2].id);

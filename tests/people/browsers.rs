@@ -7,22 +7,7 @@ use crate::support::api::{audit, web_with_admin};
 use crate::support::browser::Screen::{Desk, Phone};
 use crate::support::browser::Scripts::{Off, On};
 use crate::support::browser::{Browser, Screen, Scripts};
-use crate::support::web::{PASSWORD, Web, post};
-
-async fn signed_in(web: &Web, login: &str, path: &str, screen: Screen, scripts: Scripts) -> Browser {
-    let browser = Browser::start(web, screen, scripts).await;
-    browser.open(path).await;
-    browser.sign_in(login).await;
-    browser.arrive(path).await;
-    browser
-}
-
-async fn assert_fits(browser: &Browser, screen: Screen) {
-    let widths = browser.ask("[document.documentElement.scrollWidth, window.innerWidth]").await;
-    let (page, window) = (widths[0].as_u64().unwrap(), widths[1].as_u64().unwrap());
-    assert!(page <= window && window == screen.width(), "{page} in {window} at {}", browser.place().await);
-    assert_eq!(browser.complaints().await, [""; 0], "{}", browser.place().await);
-}
+use crate::support::web::{PASSWORD, post};
 
 /// The lines of the file that the page's link leads to, read as its own browser would.
 async fn exported(browser: &Browser) -> Vec<String> {
@@ -40,28 +25,28 @@ async fn freeze_and_unfreeze(screen: Screen, scripts: Scripts) {
     assert_eq!(post(&web, "/api/v1/auth/register", asha).await.status(), 201);
     web.have_user("bela", Role::User);
     admin.issue(2, "GOLD", "5").await;
-    let browser = signed_in(&web, "root", "/admin/users", screen, scripts).await;
+    let browser = Browser::signed_in(&web, "root", "/admin/users", screen, scripts).await;
     for words in ["shop-7", "asha", "asha@example.org", "+919876543210"] {
         browser.fill("q", words).await;
         browser.press("Show").await;
         browser.see(".chips", words).await;
         assert_eq!(browser.texts("tbody th a").await, ["shop-7"], "{words}");
-        assert_fits(&browser, screen).await;
+        browser.assert_sound().await;
     }
     browser.press("shop-7").await;
     browser.arrive("/admin/users/shop-7").await;
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
     browser.press("Freeze").await;
     browser.arrive("/admin/users/shop-7/freeze").await;
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
     browser.press("Freeze").await;
     browser.see("#reason-error", "Say why").await;
     browser.fill("reason", "Lost the phone").await;
     browser.press("Freeze").await;
     browser.see(".flash", "shop-7 is frozen.").await;
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
 
-    let user = signed_in(&web, "asha", "/credits", screen, scripts).await;
+    let user = Browser::signed_in(&web, "asha", "/credits", screen, scripts).await;
     user.press("Claim").await;
     user.see(".flash", "Your wallet is frozen").await;
 
@@ -81,15 +66,15 @@ async fn freeze_and_unfreeze(screen: Screen, scripts: Scripts) {
     let exported = exported(&browser).await;
     assert_eq!(exported.len(), 2, "{exported:?}");
     assert!(exported[1].contains("root,user.freeze,user:shop-7,Lost the phone,"), "{exported:?}");
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
     browser.open("/admin/claims?user=shop-7").await;
     assert_eq!(browser.texts("tbody th a").await, ["Festive Cashback"]);
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
     browser.open("/admin/users/me/make-user").await;
     browser.fill("reason", "Tired").await;
     browser.press("Make user").await;
     browser.see("#reason-error", "last active admin").await;
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
     audit(&web);
 }
 

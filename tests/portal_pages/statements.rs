@@ -24,6 +24,10 @@ async fn with_a_past() -> Branch {
 #[actix_web::test]
 async fn the_figures_are_those_of_exactly_the_range() {
     let branch = with_a_past().await;
+    let titles = async |query: &str| texts(&branch.page(&format!("/wallet/CASH{query}")).await, "h2#balance");
+    assert_eq!(titles("").await, ["From the beginning"]);
+    assert_eq!(titles("?start_date=2024-02-01&end_date=2024-02-29").await, ["1 Feb 2024 to 29 Feb 2024"]);
+    assert_eq!(titles("?end_date=2024-01-31").await, ["Until 31 Jan 2024"]);
     for (query, figures, rows) in [
         ("", ["0.00", "+1,050.00", "−310.00", "740.00"], vec!["740.00", "749.50", "699.50", "899.50", "1,000.00"]),
         (

@@ -83,7 +83,7 @@ async fn a_frozen_user_can_look_and_receive_and_is_told_so() {
         assert_eq!(texts(&html, ".note strong"), ["Your wallet is frozen."], "{path}");
         assert_eq!(texts(&html, "main form[method=post] button"), [""; 0], "{path}");
     }
-    assert_eq!(texts(&branch.page("/wallet").await, ".credit__foot .badge"), ["Your wallet is frozen"]);
+    assert_eq!(texts(&branch.page("/wallet").await, ".credit__foot .badge"), ["Frozen"]);
     posted(&branch.bank.ben, &transfer("anna", "5")).await;
     assert_eq!(texts(&branch.page("/wallet/CASH").await, "h1 + p .amount"), ["105.00 CASH"]);
 }

@@ -57,7 +57,7 @@ async fn what_was_taken_back_and_what_took_it_back_lead_to_each_other() {
     let back = format!("/transactions/{}", text(&reversal["id"]));
     let html = branch.page(&format!("/transactions/{id}")).await;
     assert_eq!(texts(&html, "h1 .badge"), ["Taken back"]);
-    assert_eq!(attributes(&html, ".note a", "href"), [back.clone()]);
+    assert_eq!(attributes(&html, ".note a", "href"), [back.as_str()]);
     let html = branch.page(&back).await;
     assert_eq!(texts(&html, "h1"), ["Given back Done"]);
     assert_eq!(attributes(&html, ".note a", "href"), [format!("/transactions/{id}")]);

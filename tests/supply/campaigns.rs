@@ -209,9 +209,10 @@ async fn a_campaign_goes_with_all_its_credits_unless_one_has_been_claimed() {
     assert_eq!(problem(patch(&admin, &gone, &json!({})).await).await, is(404, "not_found"));
     assert_eq!((count_in(&web, "campaigns"), count_in(&web, "assets")), (1, 2));
     let (action, before, after) = last_line(&web, &format!("campaign:{}", id(&gone)));
+    assert_eq!((action.as_str(), &after), ("campaign.delete", &Value::Null));
     assert_eq!(
-        (action.as_str(), before, after),
-        ("campaign.delete", json!({"title": "Autumn", "quantity": 3}), Value::Null)
+        (&before["title"], &before["amount"], &before["quantity"]),
+        (&json!("Autumn"), &json!("2.50"), &json!(3))
     );
     audit(&web);
 }
@@ -235,4 +236,66 @@ async fn only_admins_change_campaigns() {
     let campaign = create(&admin, &body(1)).await;
     assert_eq!(problem(patch(&user, &campaign, &json!({})).await).await, is(403, "forbidden"));
     assert_eq!(problem(delete(&user, &campaign).await).await, is(403, "forbidden"));
+}
+
+#[actix_web::test]
+async fn a_campaign_that_changes_its_unit_takes_every_amount_with_it() {
+    let (web, admin) = web_with_admin().await;
+    let anna = caller(&web, "anna", Role::User).await;
+    let mut new = body(3);
+    new["per_user_limit"] = json!(3);
+    let campaign = create(&admin, &new).await;
+    let credits = assets(&admin, &campaign).await;
+    let own = admin.request(Method::PATCH, &format!("/admin/assets/{}", id(&credits[0])));
+    let own = own.header("If-Match", "\"1\"").json(&json!({"amount": "12.25"}));
+    assert_eq!(send(own).await.status(), 200);
+    let finer = patch(&admin, &campaign, &json!({"asset_type": "PTS"})).await;
+    assert_eq!(problem(finer).await, is(422, "invalid_amount"));
+    edit(&admin, &campaign, &json!({"asset_type": "PTS", "amount": "3"})).await;
+    for credit in assets(&admin, &campaign).await {
+        assert_eq!((&credit["asset_type"], &credit["amount"]), (&json!("PTS"), &json!("3")));
+        assert_eq!(send(anna.claim(id(&credit))).await.status(), 201);
+    }
+
+    let other = create(&admin, &body(2)).await;
+    let expired = id(&assets(&admin, &other).await[0]);
+    assert_eq!(send(admin.post(&format!("/admin/assets/{expired}/expire")).json(&json!({}))).await.status(), 200);
+    let change = json!({"asset_type": "PTS", "amount": "3"});
+    let refused = patch(&admin, &other, &change).await;
+    assert_eq!(refused.status(), 422);
+    let told: Value = refused.json().await.unwrap();
+    assert_eq!(told["errors"][0]["field"], "asset_type");
+    audit(&web);
+}
+
+#[actix_web::test]
+async fn nothing_joins_a_campaign_that_has_ended_and_what_comes_back_of_it_stands_alone() {
+    let (web, admin) = web_with_admin().await;
+    let anna = caller(&web, "anna", Role::User).await;
+    let campaign = create(&admin, &body(2)).await;
+    let credits = assets(&admin, &campaign).await;
+    let open = id(&credits[0]);
+    assert_eq!(send(admin.post(&format!("/admin/assets/{open}/expire")).json(&json!({}))).await.status(), 200);
+    let statement = format!(
+        "update campaigns set ends_at = now() where id = {0}; update assets set expires_at = now() where campaign_id = {0}",
+        id(&campaign)
+    );
+    web.db.run_here(|conn| Ok(conn.batch_execute(&statement)?)).unwrap();
+    let more = json!({
+        "title": "More", "kind": "promotional", "asset_type": "GOLD", "amount": "1", "campaign_id": id(&campaign),
+    });
+    let refused = send(admin.post("/admin/assets").json(&more)).await;
+    assert_eq!(refused.status(), 422);
+    assert_eq!(refused.json::<Value>().await.unwrap()["errors"][0]["field"], "campaign_id");
+    let file = format!("title,kind,asset_type,amount,campaign_id\nMore,signup,GOLD,1,{}\n", id(&campaign));
+    let refused = send(admin.post("/admin/assets/import").header("Content-Type", "text/csv").body(file)).await;
+    assert_eq!(refused.status(), 422);
+    for credit in &credits {
+        let back = send(admin.post(&format!("/admin/assets/{}/recreate", id(credit))).json(&json!({}))).await;
+        assert_eq!(back.status(), 201);
+        let back: Value = back.json().await.unwrap();
+        assert_eq!((&back["campaign_id"], &back["recreated_from"]), (&json!(null), &credit["id"]));
+        assert_eq!(send(anna.claim(id(&back))).await.status(), 201);
+    }
+    audit(&web);
 }

@@ -202,6 +202,7 @@ pub enum Scripts {
 pub struct Browser {
     /// What the driver does for it.
     pub client: Client,
+    screen: Screen,
     session: String,
     web: String,
 }
@@ -217,11 +218,29 @@ impl Browser {
             .await
             .expect("chromium starts");
         let session = client.session_id().await.unwrap().expect("a session");
-        let browser = Self { client, session, web: web.url("") };
+        let browser = Self { client, screen, session, web: web.url("") };
         if screen == Screen::Phone {
             browser.become_phone().await;
         }
         browser
+    }
+
+    /// A new browser in which a user who has [`PASSWORD`] has asked for a page and signed in.
+    pub async fn signed_in(web: &Web, login: &str, path: &str, screen: Screen, scripts: Scripts) -> Self {
+        let browser = Self::start(web, screen, scripts).await;
+        browser.open(path).await;
+        browser.sign_in(login).await;
+        browser.arrive(path).await;
+        browser
+    }
+
+    /// Nothing sticks out of the page, and nothing on it breaks its rules.
+    pub async fn assert_sound(&self) {
+        let widths = self.ask("[document.documentElement.scrollWidth, window.innerWidth]").await;
+        let (page, window) = (widths[0].as_u64().unwrap(), widths[1].as_u64().unwrap());
+        let place = self.place().await;
+        assert!(page <= window && window == self.screen.width(), "{page} in {window} at {place}");
+        assert_eq!(self.complaints().await, [""; 0], "{place}");
     }
 
     /// No window is narrower than 500 pixels, but a phone is. The driver's own phones do not click

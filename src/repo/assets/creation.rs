@@ -105,7 +105,7 @@ pub fn create_coded(
         let scale = asset_types::held(conn, &new.asset_type)?.scale;
         new.amount.check_scale(scale.0)?;
         if let Some(campaign) = new.campaign_id {
-            campaigns::check_asset_type(conn, campaign, &new.asset_type)?;
+            campaigns::check_joins(conn, campaign, &new.asset_type, now)?;
         }
         let rows: Vec<_> = codes.iter().map(|code| NewRow { code, like: new, recreated_from: None }).collect();
         let created = insert(conn, &rows, now)?;
@@ -203,6 +203,7 @@ fn created_act(asset: &Asset, scale: Scale) -> Act<'static> {
 /// What the audit log says of an asset.
 pub(super) fn told(asset: &Asset, scale: Scale) -> serde_json::Value {
     serde_json::json!({
+        "code": asset.code,
         "title": asset.title,
         "description": asset.description,
         "kind": asset.kind,
@@ -210,5 +211,6 @@ pub(super) fn told(asset: &Asset, scale: Scale) -> serde_json::Value {
         "amount": asset.amount.at_scale(scale.0),
         "expires_at": asset.expires_at,
         "campaign_id": asset.campaign_id,
+        "recreated_from": asset.recreated_from,
     })
 }

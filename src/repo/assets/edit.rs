@@ -83,7 +83,7 @@ pub fn edit(
     conn.transaction(|conn| {
         // Whoever changes a campaign locks it before its assets.
         let campaign_type = match change.campaign_id {
-            Some(Some(campaign)) => Some(campaigns::type_held(conn, campaign)?),
+            Some(Some(campaign)) => Some(campaigns::type_held(conn, campaign, now)?),
             _ => None,
         };
         let before: Asset = assets::table

@@ -14,6 +14,7 @@ use crate::domain::{Amount, AssetKind, AssetTypeCode, CampaignId, Scale, UserId}
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::repo::asset_types;
 use crate::repo::audit::Actor;
+use crate::repo::campaigns::HAS_ENDED;
 use crate::schema::{asset_types as types, campaigns as campaign_table, imports};
 
 /// The columns that a file may have; the first four it must have.
@@ -21,7 +22,7 @@ pub const COLUMNS: [&str; 8] =
     ["title", "kind", "asset_type", "amount", "description", "expires_at", "campaign_id", "quantity"];
 const REQUIRED: usize = 4;
 
-/// How many errors are told at most.
+/// How many errors are told one by one.
 const MOST_ERRORS: usize = 100;
 
 /// How long an upload waits for its confirmation.
@@ -32,13 +33,18 @@ const KEPT_FOR: TimeDelta = TimeDelta::days(1);
 pub struct ImportPlan {
     /// What each row creates, with the decimals of its unit.
     pub lines: Vec<(NewAssets, Scale)>,
-    /// What is wrong, by row; the first hundred. Where there is any, nothing can be created.
+    /// What is wrong, by row: the first hundred, and how many more. Where there is any, nothing can be
+    /// created.
     pub errors: Vec<FieldError>,
 }
 
 impl ImportPlan {
-    /// How many assets of each unit it creates, and what they are worth together.
+    /// How many assets of each unit it creates, and what they are worth together: none while something
+    /// is wrong with it.
     pub fn sums(&self) -> Vec<Sum> {
+        if !self.errors.is_empty() {
+            return Vec::new();
+        }
         let each = self.lines.iter().flat_map(|(new, scale)| std::iter::repeat_n((new, scale), new.quantity));
         sums(each.map(|(new, scale)| (&new.asset_type, *scale, &new.amount)))
     }
@@ -66,10 +72,10 @@ struct Row {
     quantity: String,
 }
 
-/// What the rows may name: units with their decimals, campaigns with their units.
+/// What the rows may name: units with their decimals, campaigns with their units and ends.
 struct Known {
     scales: HashMap<AssetTypeCode, Scale>,
-    campaigns: HashMap<CampaignId, AssetTypeCode>,
+    campaigns: HashMap<CampaignId, (AssetTypeCode, Option<DateTime<Utc>>)>,
 }
 
 impl Row {
@@ -99,7 +105,10 @@ impl Row {
         }
         let campaign_id = optional(&self.campaign_id, |text| text.parse().ok().map(CampaignId));
         match campaign_id.flatten().map(|id| known.campaigns.get(&id)) {
-            Some(Some(wanted)) if unit.as_ref().is_some_and(|(code, _)| code != wanted) => {
+            Some(Some((_, Some(ends_at)))) if *ends_at <= now => {
+                errors.push(FieldError::new("campaign_id", HAS_ENDED));
+            }
+            Some(Some((wanted, _))) if unit.as_ref().is_some_and(|(code, _)| code != wanted) => {
                 let words = format!("Choose {wanted}, the asset type of the campaign.");
                 errors.push(FieldError::new("asset_type", words));
             }
@@ -173,7 +182,7 @@ pub fn read(conn: &mut PgConnection, text: &str, now: DateTime<Utc>) -> Result<I
         scales: asset_types::all(conn)?.into_iter().map(|known| (known.code, known.scale)).collect(),
         campaigns: campaign_table::table
             .filter(campaign_table::id.eq_any(rows.iter().filter_map(|row| row.campaign_id.trim().parse::<i64>().ok())))
-            .select((campaign_table::id, campaign_table::asset_type))
+            .select((campaign_table::id, (campaign_table::asset_type, campaign_table::ends_at)))
             .load(conn)?
             .into_iter()
             .collect(),
@@ -188,7 +197,11 @@ pub fn read(conn: &mut PgConnection, text: &str, now: DateTime<Utc>) -> Result<I
     if plan.count() > MOST {
         plan.errors.push(FieldError::new("file", "A file may create at most 10,000 credits."));
     }
-    plan.errors.truncate(MOST_ERRORS);
+    let untold = plan.errors.len().saturating_sub(MOST_ERRORS);
+    if untold > 0 {
+        plan.errors.truncate(MOST_ERRORS);
+        plan.errors.push(FieldError::new("file", format!("{untold} more are not listed.")));
+    }
     Ok(plan)
 }
 
@@ -250,7 +263,8 @@ pub fn keep(conn: &mut PgConnection, user: UserId, text: &str, now: DateTime<Utc
 /// What a kept file says, and whether its credits have been created.
 ///
 /// # Errors
-/// [`Error::NotFound`] where the user has kept none under this id, or too long ago.
+/// [`Error::NotFound`] where the user has kept none under this id, or so long ago that it is
+/// forgotten.
 pub fn kept(conn: &mut PgConnection, user: UserId, id: Uuid, now: DateTime<Utc>) -> Result<(ImportPlan, bool)> {
     let (text, done_at): (String, Option<DateTime<Utc>>) = imports::table
         .find(id)
@@ -309,7 +323,7 @@ mod tests {
     fn plan(text: &str) -> Vec<String> {
         let known = Known {
             scales: HashMap::from([(AssetTypeCode::parse("GOLD").unwrap(), Scale(2))]),
-            campaigns: HashMap::from([(CampaignId(1), AssetTypeCode::parse("PTS").unwrap())]),
+            campaigns: HashMap::from([(CampaignId(1), (AssetTypeCode::parse("PTS").unwrap(), None))]),
         };
         let rows = match rows(text) {
             Ok(rows) => rows,

@@ -9,12 +9,14 @@ use diesel::sql_types::{Array, BigInt, Timestamptz};
 
 use super::creation::{NewRow, insert, random_code, told};
 use super::{AssetFilter, AssetView, NewAssets, Sum, find};
-use crate::domain::{Amount, Asset, AssetId, AssetStatus, AssetTypeCode, Balance, Reason, Scale, VoucherCode};
+use crate::domain::{
+    Amount, Asset, AssetId, AssetStatus, AssetTypeCode, Balance, CampaignId, Reason, Scale, VoucherCode,
+};
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::repo::asset_types;
 use crate::repo::audit::{self, Act, Actor};
 use crate::repo::statement::statement;
-use crate::schema::assets;
+use crate::schema::{assets, campaigns};
 
 /// The most assets that are dealt with at once.
 pub const MOST: usize = 10_000;
@@ -26,7 +28,8 @@ pub enum Fate {
     Expire,
     /// They are gone, but for what the audit log says.
     Delete,
-    /// Each that has expired gets a successor that can be claimed.
+    /// Each that has expired gets a successor that can be claimed, in the same campaign unless that
+    /// has ended.
     Recreate(Recreation),
 }
 
@@ -62,7 +65,9 @@ pub struct AssetOutcome {
 /// What would become of assets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preview {
-    /// Those to which it would happen, by unit.
+    /// Those to which it would happen.
+    pub ids: Vec<AssetId>,
+    /// The same, by unit.
     pub done: Vec<Sum>,
     /// How many would stay as they are, and why.
     pub kept: Vec<(Refusal, usize)>,
@@ -71,7 +76,7 @@ pub struct Preview {
 impl Preview {
     /// How many assets it would happen to.
     pub fn count(&self) -> usize {
-        self.done.iter().map(|sum| sum.assets).sum()
+        self.ids.len()
     }
 }
 
@@ -201,6 +206,7 @@ pub fn preview(conn: &mut PgConnection, chosen: &Chosen, fate: &Fate, now: DateT
             }
         }
         Ok(Preview {
+            ids: changing.iter().map(|(asset, _)| asset.id).collect(),
             done: sums(changing.iter().map(|(asset, scale)| (&asset.asset_type, *scale, &asset.amount))),
             kept,
         })
@@ -236,8 +242,7 @@ fn ids(conn: &mut PgConnection, chosen: &Chosen, now: DateTime<Utc>) -> Result<V
     ids.dedup();
     if ids.len() > MOST {
         let field = if matches!(chosen, Chosen::Ids(_)) { "ids" } else { "filter" };
-        let words = "These are more than 10,000. Narrow the filter, and do it in parts.";
-        return Err(Error::Invalid(vec![FieldError::new(field, words)]));
+        return Err(Error::Invalid(vec![FieldError::new(field, "These are more than 10,000. Do it in parts.")]));
     }
     Ok(ids)
 }
@@ -353,6 +358,13 @@ fn recreate(
     diesel::update(assets::table.filter(assets::id.eq_any(due)))
         .set((assets::status.eq(AssetStatus::Expired), assets::version.eq(assets::version + 1)))
         .execute(conn)?;
+    let open: HashSet<CampaignId> = campaigns::table
+        .filter(campaigns::id.eq_any(changing.iter().filter_map(|(asset, _)| asset.campaign_id)))
+        .filter(campaigns::ends_at.is_null().or(campaigns::ends_at.gt(now).assume_not_null()))
+        .select(campaigns::id)
+        .load(conn)?
+        .into_iter()
+        .collect();
     let codes = changing.iter().map(|_| random_code()).collect::<Result<Vec<VoucherCode>>>()?;
     let successors: Vec<NewAssets> = changing
         .iter()
@@ -363,7 +375,7 @@ fn recreate(
             asset_type: asset.asset_type.clone(),
             amount: recreation.amount.clone().unwrap_or_else(|| asset.amount.clone()),
             expires_at: recreation.expires_at,
-            campaign_id: asset.campaign_id,
+            campaign_id: asset.campaign_id.filter(|campaign| open.contains(campaign)),
             quantity: 1,
         })
         .collect();
@@ -380,16 +392,12 @@ fn recreate(
     for asset in created {
         let Some(origin) = asset.recreated_from else { continue };
         let scale = scales.get(&origin).copied().unwrap_or(Scale(0));
-        let mut after = told(&asset, scale);
-        if let Some(fields) = after.as_object_mut() {
-            fields.insert("recreated_from".to_owned(), origin.0.into());
-        }
         acts.push(Act {
             action: "asset.recreate",
             target: format!("asset:{}", asset.id),
             reason,
             before: None,
-            after: Some(after),
+            after: Some(told(&asset, scale)),
         });
         views.insert(origin, AssetView { asset, scale, claim: None });
     }

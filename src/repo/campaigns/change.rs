@@ -1,7 +1,7 @@
 //! How campaigns change and go, and what becomes of their assets then.
 //!
-//! Locks, so that nothing deadlocks: the asset types' keys and the campaign's row, then its assets by
-//! ascending id. The ledger reads campaigns and never locks them; it locks assets in the same order
+//! Locks, so that nothing deadlocks: the campaign's row, the key of the one asset type that it has,
+//! then its assets by ascending id. The ledger reads campaigns and never locks them; it locks assets in the same order
 //! and waits for none while it holds a wallet. So a claim that began before a change of the terms
 //! (the window, the limit, a pause) may still end by the old ones, as if it had come a moment
 //! earlier; what it pays stands in the locked asset alone.
@@ -12,7 +12,7 @@ use diesel::sql_types::{BigInt, Bool, Nullable, Numeric, Text, Timestamptz};
 use serde_json::{Map, Value, json};
 
 use super::creation::released;
-use super::{CampaignView, NewCampaign, view};
+use super::{CampaignView, HAS_ENDED, NewCampaign, view};
 use crate::domain::{Amount, AssetKind, AssetTypeCode, Campaign, CampaignId, Reason, Scale, VoucherCode};
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::repo::asset_types;
@@ -77,6 +77,22 @@ fn faults(before: &Campaign, after: &Campaign, now: DateTime<Utc>) -> Vec<FieldE
     errors
 }
 
+/// Pauses a campaign, so that nobody can claim from it, or resumes it, and says why.
+///
+/// # Errors
+/// [`Refusal::CampaignNotFound`].
+pub fn hold(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    id: CampaignId,
+    paused: bool,
+    reason: &Reason,
+    now: DateTime<Utc>,
+) -> Result<CampaignView> {
+    let change = CampaignChange { paused: Some(paused), ..CampaignChange::default() };
+    edit_for(conn, actor, id, None, &change, reason.as_str(), now)
+}
+
 /// Changes a campaign. What its available assets have from it changes with it; those that are
 /// claimed or expired stay as they are. Where nothing changes, nothing is written.
 ///
@@ -91,6 +107,18 @@ pub fn edit(
     id: CampaignId,
     expected_version: Option<i64>,
     change: &CampaignChange,
+    now: DateTime<Utc>,
+) -> Result<CampaignView> {
+    edit_for(conn, actor, id, expected_version, change, "", now)
+}
+
+fn edit_for(
+    conn: &mut PgConnection,
+    actor: &Actor,
+    id: CampaignId,
+    expected_version: Option<i64>,
+    change: &CampaignChange,
+    reason: &str,
     now: DateTime<Utc>,
 ) -> Result<CampaignView> {
     conn.transaction(|conn| {
@@ -111,7 +139,7 @@ pub fn edit(
         }
         let carried = carry_over(conn, &before, &after, now)?;
         let written = write(conn, &after)?;
-        let act = edited(&before, &written, scale, growth, carried);
+        let act = Act { reason, ..edited(&before, &written, scale, growth, carried) };
         audit::record(conn, actor, now, &[act])?;
         if let Some(Growth { more, .. }) = growth {
             let new = released(&written, more);
@@ -166,6 +194,7 @@ pub fn delete(
 ) -> Result<()> {
     conn.transaction(|conn| {
         let campaign = locked(conn, id)?;
+        let scale = asset_types::one(conn, &campaign.asset_type)?.scale;
         lock_assets(conn, id)?;
         if has_claims(conn, id)? {
             return Err(Refusal::CampaignImmutable.into());
@@ -177,7 +206,17 @@ pub fn delete(
             action: "campaign.delete",
             target: target(id),
             reason: reason.map_or("", Reason::as_str),
-            before: Some(json!({"title": campaign.title, "quantity": deleted})),
+            before: Some(json!({
+                "title": campaign.title,
+                "description": campaign.description,
+                "kind": campaign.kind,
+                "asset_type": campaign.asset_type,
+                "amount": campaign.amount.at_scale(scale.0),
+                "starts_at": campaign.starts_at,
+                "ends_at": campaign.ends_at,
+                "per_user_limit": campaign.per_user_limit,
+                "quantity": deleted,
+            })),
             after: None,
         };
         audit::record(conn, actor, now, &[act])?;
@@ -220,6 +259,16 @@ fn has_claims(conn: &mut PgConnection, id: CampaignId) -> QueryResult<bool> {
         .get_result(conn)
 }
 
+/// Whether any has expired: it keeps its unit, and its successor comes back to the campaign.
+fn has_expired_some(conn: &mut PgConnection, id: CampaignId, now: DateTime<Utc>) -> QueryResult<bool> {
+    statement::<Bool>(
+        "select exists (select from assets where campaign_id = $ and (status = 'expired' or expires_at <= $))",
+    )
+    .bind::<BigInt, _>(id)
+    .bind::<Timestamptz, _>(now)
+    .get_result(conn)
+}
+
 /// How many assets a campaign has, whatever became of them.
 fn total(conn: &mut PgConnection, id: CampaignId) -> QueryResult<i64> {
     statement::<BigInt>("select count(*) from assets where campaign_id = $").bind::<BigInt, _>(id).get_result(conn)
@@ -246,9 +295,7 @@ fn growth(
     let most = NewAssets::MOST;
     match usize::try_from(wanted.saturating_sub(from)) {
         Ok(0) => Ok(None),
-        Ok(_) if after.ends_at.is_some_and(|ends_at| ends_at <= now) => {
-            Err(invalid("quantity", "This campaign has ended. Choose a later end first."))
-        }
+        Ok(_) if after.ends_at.is_some_and(|ends_at| ends_at <= now) => Err(invalid("quantity", HAS_ENDED)),
         Ok(more) if more <= most => Ok(Some(Growth { from, more })),
         Ok(_) => Err(invalid("quantity", "Add at most 10,000 credits at a time.")),
         Err(_) => Err(invalid("quantity", format!("There are {from} credits already, and none are taken away here."))),
@@ -269,8 +316,12 @@ fn carry_over(conn: &mut PgConnection, before: &Campaign, after: &Campaign, now:
         return Ok(0);
     }
     lock_assets(conn, after.id)?;
-    if after.asset_type != before.asset_type && has_claims(conn, after.id)? {
+    let is_of_another_unit = after.asset_type != before.asset_type;
+    if is_of_another_unit && has_claims(conn, after.id)? {
         return Err(Refusal::CampaignImmutable.into());
+    }
+    if is_of_another_unit && has_expired_some(conn, after.id, now)? {
+        return Err(invalid("asset_type", "Credits of this campaign have expired in the old one, so it stays."));
     }
     fn changed<'a, T: PartialEq>(before: &'a T, after: &'a T) -> Option<&'a T> {
         (after != before).then_some(after)
@@ -287,7 +338,10 @@ fn carry_over(conn: &mut PgConnection, before: &Campaign, after: &Campaign, now:
     .bind::<Nullable<Text>, _>(changed(&before.description, &after.description))
     .bind::<Nullable<Text>, _>(changed(&before.kind, &after.kind))
     .bind::<Nullable<Text>, _>(changed(&before.asset_type, &after.asset_type))
-    .bind::<Nullable<Numeric>, _>(changed(&before.amount, &after.amount))
+    // What was an asset's own amount means nothing in another unit.
+    .bind::<Nullable<Numeric>, _>(
+        changed(&before.amount, &after.amount).or(is_of_another_unit.then_some(&after.amount)),
+    )
     .bind::<Bool, _>(ends_otherwise)
     .bind::<Nullable<Timestamptz>, _>(before.ends_at)
     .bind::<Nullable<Timestamptz>, _>(after.ends_at)

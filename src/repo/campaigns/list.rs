@@ -150,6 +150,7 @@ fn behind(sort: Sort<CampaignColumn>, Place(value, id): &Place) -> Result<Condit
                     micros
                         .parse()
                         .ok()
+                        .filter(|micros| *micros >= 0)
                         .and_then(DateTime::from_timestamp_micros)
                         .ok_or(crate::error::Error::InvalidCursor)?,
                 ),

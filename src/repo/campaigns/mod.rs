@@ -5,7 +5,7 @@ mod change;
 mod creation;
 mod list;
 
-pub use change::{CampaignChange, add, delete, edit};
+pub use change::{CampaignChange, add, delete, edit, hold};
 pub use creation::{NewCampaign, create, create_coded, of_code};
 pub use list::{CampaignColumn, CampaignFilter, USUAL, newest, open, page};
 
@@ -107,6 +107,9 @@ fn runs(now: DateTime<Utc>) -> _ {
     campaigns::paused.eq(false).and(has_begun).and(goes_on)
 }
 
+/// Why nothing joins a campaign whose end has passed.
+pub(super) const HAS_ENDED: &str = "This campaign has ended. Choose a later end for it first.";
+
 /// Counts the assets of some campaigns at once.
 fn counted(
     conn: &mut PgConnection,
@@ -179,18 +182,35 @@ pub fn used_up_by(conn: &mut PgConnection, user: UserId, ids: Vec<CampaignId>) -
     Ok(found.into_iter().collect())
 }
 
-/// The unit of a campaign, which stays as it is until the end of the database transaction.
+/// The unit of a campaign that assets can join, which stays as it is until the end of the database
+/// transaction.
 ///
 /// # Errors
-/// [`Error::Invalid`] for `campaign_id` where there is no such campaign.
-pub(super) fn type_held(conn: &mut PgConnection, id: CampaignId) -> Result<AssetTypeCode> {
-    let found = campaigns::table.find(id).select(campaigns::asset_type).for_key_share().first(conn).optional()?;
-    found.ok_or_else(|| Error::Invalid(vec![FieldError::new("campaign_id", "There is no such campaign.")]))
+/// [`Error::Invalid`] for `campaign_id` where there is no such campaign, and where it has ended, since
+/// nobody could claim from it.
+pub(super) fn type_held(conn: &mut PgConnection, id: CampaignId, now: DateTime<Utc>) -> Result<AssetTypeCode> {
+    let found: Option<(AssetTypeCode, Option<DateTime<Utc>>)> = campaigns::table
+        .find(id)
+        .select((campaigns::asset_type, campaigns::ends_at))
+        .for_key_share()
+        .first(conn)
+        .optional()?;
+    let refused = |words| Error::Invalid(vec![FieldError::new("campaign_id", words)]);
+    match found {
+        None => Err(refused("There is no such campaign.")),
+        Some((_, Some(ends_at))) if ends_at <= now => Err(refused(HAS_ENDED)),
+        Some((asset_type, _)) => Ok(asset_type),
+    }
 }
 
-/// Refuses assets of another unit than their campaign's.
-pub(super) fn check_asset_type(conn: &mut PgConnection, id: CampaignId, asset_type: &AssetTypeCode) -> Result<()> {
-    let wanted = type_held(conn, id)?;
+/// Refuses assets of another unit than their campaign's, and new ones for one that has ended.
+pub(super) fn check_joins(
+    conn: &mut PgConnection,
+    id: CampaignId,
+    asset_type: &AssetTypeCode,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let wanted = type_held(conn, id, now)?;
     if wanted != *asset_type {
         let message = format!("Choose {wanted}, the asset type of the campaign.");
         return Err(Error::Invalid(vec![FieldError::new("asset_type", message)]));

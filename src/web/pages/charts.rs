@@ -140,7 +140,7 @@ mod tests {
         let chart = curve(&moments, 0);
         assert_eq!(chart.line, format!("0,{BOTTOM} 300,{} 600,{TOP}", BOTTOM - (BOTTOM - TOP) / 2));
         assert_eq!(chart.ends, ("0".to_owned(), "10".to_owned()));
-        assert_eq!(curve(&moments[..1], 0).line, format!("0,{BOTTOM}"));
+        assert_eq!(curve(&[("0".to_owned(), Balance::zero())], 0).line, format!("0,{BOTTOM}"));
         assert_eq!(curve(&[], 0).line, "");
     }
 

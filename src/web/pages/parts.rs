@@ -88,7 +88,7 @@ impl Bars {
 
     fn bar(&self, campaign: Option<CampaignId>) -> Option<&'static str> {
         if self.is_frozen {
-            Some("Your wallet is frozen")
+            Some("Frozen")
         } else {
             campaign.filter(|campaign| self.used_up.contains(campaign)).map(|_| "You have had yours")
         }

@@ -5,7 +5,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use askama::Template;
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::{AssetType, AssetTypeCode, Balance, Scale};
 use crate::error::{Error, FieldError, Refusal, Result};
@@ -44,7 +44,6 @@ struct UnitRow {
     minimum_balance: String,
     transferable: &'static str,
     outstanding: String,
-    holders: String,
 }
 
 #[derive(Template)]
@@ -60,6 +59,7 @@ struct AssetTypePage {
     scale: Field,
     minimum_balance: Field,
     transferable: bool,
+    shown: String,
     life: Vec<Deed>,
 }
 
@@ -72,11 +72,22 @@ pub struct AssetTypeForm {
     scale: String,
     minimum_balance: String,
     transferable: String,
+    /// What the form showed when it was opened, as JSON; empty for a new one.
+    shown: String,
+}
+
+/// What a form says, apart from the code.
+#[derive(Debug, PartialEq, Eq, Deserialize, Serialize)]
+struct Shown {
+    name: String,
+    scale: String,
+    minimum_balance: String,
+    transferable: String,
 }
 
 impl From<Circulation> for UnitRow {
     fn from(circulation: Circulation) -> Self {
-        let Circulation { asset_type, outstanding, holders } = circulation;
+        let Circulation { asset_type, outstanding } = circulation;
         let Coin { initial, hue } = Coin::of(&asset_type.code);
         let scale = asset_type.scale.0;
         Self {
@@ -88,45 +99,74 @@ impl From<Circulation> for UnitRow {
             minimum_balance: grouped(&asset_type.minimum_balance.at_scale(scale)),
             transferable: if asset_type.transferable { "Yes" } else { "No" },
             outstanding: grouped(&outstanding.at_scale(scale)),
-            holders: grouped(&holders.to_string()),
         }
     }
 }
 
 impl AssetTypeForm {
     fn of(known: &AssetType) -> Self {
-        Self {
+        let form = Self {
             code: known.code.to_string(),
             name: known.name.clone(),
             scale: known.scale.0.to_string(),
             minimum_balance: known.minimum_balance.at_scale(known.scale.0),
             transferable: if known.transferable { "yes".to_owned() } else { String::new() },
+            shown: String::new(),
+        };
+        Self { shown: serde_json::to_string(&form.says()).unwrap_or_default(), ..form }
+    }
+
+    fn says(&self) -> Shown {
+        Shown {
+            name: self.name.clone(),
+            scale: self.scale.clone(),
+            minimum_balance: self.minimum_balance.clone(),
+            transferable: self.transferable.clone(),
         }
     }
 
-    /// What it says, or what of it cannot be read.
+    /// What of it is to be written: what was changed in the form, so that nothing that somebody else
+    /// changed meanwhile is undone.
+    fn change(&self, wanted: AssetType) -> AssetTypeChange {
+        let (says, shown) = (self.says(), serde_json::from_str::<Shown>(&self.shown).ok());
+        let differs = |field: fn(&Shown) -> &String| shown.as_ref().is_none_or(|shown| field(shown) != field(&says));
+        AssetTypeChange {
+            name: differs(|form| &form.name).then_some(wanted.name),
+            scale: differs(|form| &form.scale).then_some(wanted.scale.0),
+            minimum_balance: differs(|form| &form.minimum_balance).then_some(wanted.minimum_balance),
+            transferable: differs(|form| &form.transferable).then_some(wanted.transferable),
+        }
+    }
+
+    /// What it says, or everything that is wrong with it.
     fn parse(&self, now: DateTime<Utc>) -> std::result::Result<AssetType, Vec<FieldError>> {
-        let mut errors = Vec::new();
-        let mut note = |field: &'static str, words: String| errors.push(FieldError::new(field, words));
-        let words = "Use a capital letter and 1 to 11 more capital letters or digits, such as GOLD.";
-        let code = AssetTypeCode::parse(self.code.trim()).map_err(|_| note("code", words.to_owned()));
-        let scale = self.scale.trim().parse::<u8>();
-        let scale = scale.map_err(|_| note("scale", "Choose a whole number from 0 to 4.".to_owned()));
+        // What is no number is out of range.
+        let scale = Scale(self.scale.trim().parse().unwrap_or(u8::MAX));
         let least = match self.minimum_balance.trim() {
             "" => Ok(Balance::zero()),
             text => Balance::parse_minimum(text),
         };
-        let least = least.map_err(|refusal| note("minimum_balance", refusal.to_string()));
-        match (code, scale, least) {
-            (Ok(code), Ok(scale), Ok(minimum_balance)) => Ok(AssetType {
+        let (minimum_balance, unread) = match least {
+            Ok(least) => (least, None),
+            Err(refusal) => (Balance::zero(), Some(FieldError::new("minimum_balance", refusal.to_string()))),
+        };
+        let mut errors = asset_types::faults(&self.name, scale, &minimum_balance);
+        errors.extend(unread);
+        match AssetTypeCode::parse(self.code.trim()) {
+            Ok(code) if errors.is_empty() => Ok(AssetType {
                 code,
                 name: self.name.clone(),
-                scale: Scale(scale),
+                scale,
                 minimum_balance,
                 transferable: self.transferable == "yes",
                 created_at: now,
             }),
-            _ => Err(errors),
+            Ok(_) => Err(errors),
+            Err(_) => {
+                let words = "Use a capital letter and 1 to 11 more capital letters or digits, such as GOLD.";
+                errors.push(FieldError::new("code", words));
+                Err(errors)
+            }
         }
     }
 }
@@ -144,6 +184,7 @@ impl AssetTypePage {
             scale: field("scale", &form.scale),
             minimum_balance: field("minimum_balance", &form.minimum_balance),
             transferable: form.transferable == "yes",
+            shown: form.shown.clone(),
             errors,
             life: Vec::new(),
         }
@@ -268,13 +309,8 @@ pub async fn save(
     let form = AssetTypeForm { scale, ..form };
     let outcome = match form.parse(now.0) {
         Ok(changed) => {
-            let change = AssetTypeChange {
-                name: Some(changed.name),
-                scale: Some(changed.scale.0),
-                minimum_balance: Some(changed.minimum_balance),
-                transferable: Some(changed.transferable),
-            };
-            db.run(move |conn| asset_types::edit(conn, &by.0, &changed.code, &change, now.0)).await
+            let (code, change) = (changed.code.clone(), form.change(changed));
+            db.run(move |conn| asset_types::edit(conn, &by.0, &code, &change, now.0)).await
         }
         Err(errors) => Err(Error::Invalid(errors)),
     };

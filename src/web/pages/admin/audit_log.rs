@@ -40,8 +40,8 @@ struct LineRow {
     at: Moment,
     reason: String,
     changes: Vec<Change>,
-    /// Whether these are all the fields of something new.
-    is_new: bool,
+    /// What all the fields of something that came or went are called; none where they are changes.
+    whole: Option<&'static str>,
     request_id: String,
     ip_address: String,
 }
@@ -50,8 +50,8 @@ impl From<Line> for LineRow {
     fn from(line: Line) -> Self {
         Self {
             text: deeds::sentence(&line.action, &line.target, title(&line).map(|title| (title, true)), 1),
-            href: deeds::href(&line.target),
-            is_new: line.action.ends_with("create") && line.after.is_some(),
+            href: deeds::href(&line.action, &line.target),
+            whole: whole(&line),
             changes: changes(line.before.as_ref(), line.after.as_ref()),
             actor: line.actor,
             at: line.created_at.into(),
@@ -64,7 +64,15 @@ impl From<Line> for LineRow {
 
 /// What the thing was called.
 fn title(line: &Line) -> Option<&str> {
-    line.after.as_ref().and_then(|after| after.get("title")).and_then(Value::as_str)
+    line.after.as_ref().or(line.before.as_ref()).and_then(|told| told.get("title")).and_then(Value::as_str)
+}
+
+fn whole(line: &Line) -> Option<&'static str> {
+    match (&line.before, &line.after) {
+        (None, Some(_)) => Some("What it was created with"),
+        (Some(_), None) => Some("What it was"),
+        _ => None,
+    }
 }
 
 /// A line of the file.

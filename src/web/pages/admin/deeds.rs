@@ -8,7 +8,7 @@ use crate::web::pages::parts::counted;
 use crate::web::view::Moment;
 
 /// Every action of the log, and what it is called in a list.
-pub const ACTIONS: [(&str, &str); 18] = [
+pub const ACTIONS: [(&str, &str); 22] = [
     ("asset.create", "Create a credit"),
     ("asset.edit", "Edit a credit"),
     ("asset.expire", "Expire a credit"),
@@ -27,6 +27,10 @@ pub const ACTIONS: [(&str, &str); 18] = [
     ("transaction.adjust", "Adjust a balance"),
     ("transaction.reverse", "Reverse a transaction"),
     ("transaction.top_up", "Top up a wallet"),
+    ("transaction.bonus", "Give a bonus"),
+    ("transaction.spend", "Spend for a user"),
+    ("transaction.transfer", "Transfer for a user"),
+    ("transaction.batch", "Post many at once"),
 ];
 
 /// One thing that was done, or that happened by itself.
@@ -53,9 +57,9 @@ pub struct Deed {
 pub struct Change {
     /// Its name, in words.
     pub field: String,
-    /// What it was; none where it came with the thing.
+    /// What it was; none where it came or went with the thing.
     pub before: Option<String>,
-    /// What it is.
+    /// What it is, or was when the thing went.
     pub after: String,
 }
 
@@ -64,7 +68,7 @@ impl From<audit::Line> for Deed {
         let (icon, tone) = looks(&line.action);
         Self {
             text: sentence(&line.action, &line.target, None, 1),
-            href: href(&line.target),
+            href: href(&line.action, &line.target),
             icon,
             tone,
             actor: line.actor.unwrap_or_else(|| "Coffer".to_owned()),
@@ -75,8 +79,11 @@ impl From<audit::Line> for Deed {
     }
 }
 
-/// The page of what a line of the log is about, where it has one.
-pub fn href(target: &str) -> Option<String> {
+/// The page of what a line of the log is about, where it still has one.
+pub fn href(action: &str, target: &str) -> Option<String> {
+    if action.ends_with(".delete") {
+        return None;
+    }
     let (noun, name) = target.split_once(':')?;
     let list = match noun {
         "asset" => "assets",
@@ -118,6 +125,11 @@ pub fn sentence(action: &str, target: &str, title: Option<(&str, bool)>, lines: 
         "recreate" => "Recreated",
         "adjust" => "Adjusted",
         "reverse" => "Reversed",
+        "top_up" => "Topped up by",
+        "bonus" => "Gave a bonus by",
+        "spend" => "Spent for a user by",
+        "transfer" => "Transferred for a user by",
+        "batch" => "Posted many at once, the first by",
         "freeze" => return format!("Froze {name}"),
         "unfreeze" => return format!("Unfroze {name}"),
         "make_admin" => return format!("Made {name} an admin"),
@@ -141,8 +153,9 @@ pub fn sentence(action: &str, target: &str, title: Option<(&str, bool)>, lines: 
     }
 }
 
-/// The fields that differ, by name; of what came into the world, those that are not empty.
+/// The fields that differ, by name; of what came into the world or left it, those that are not empty.
 pub fn changes(before: Option<&Value>, after: Option<&Value>) -> Vec<Change> {
+    let (before, after) = if after.is_some() { (before, after) } else { (None, before) };
     let Some(after) = after.and_then(Value::as_object) else { return Vec::new() };
     let before = before.and_then(Value::as_object);
     let differs = |field: &String, now: &Value| match before {
@@ -202,5 +215,6 @@ mod tests {
         assert_eq!(told, [("b".to_owned(), Some("x".to_owned()), "–".to_owned())]);
         let told: Vec<_> = changes(None, Some(&after)).into_iter().map(|c| (c.field, c.before, c.after)).collect();
         assert_eq!(told, [("a".to_owned(), None, "1".to_owned())]);
+        assert_eq!(changes(Some(&after), None).into_iter().map(|c| c.field).collect::<Vec<_>>(), ["a"]);
     }
 }

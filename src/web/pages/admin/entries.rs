@@ -141,7 +141,8 @@ pub struct EntriesQuery {
 impl EntriesQuery {
     fn filter(&self, days: &Days) -> EntryFilter {
         EntryFilter {
-            wallet: list::chosen(self.wallet.trim()),
+            // A number that no wallet has finds none.
+            wallet: list::search(&self.wallet).map(|number| number.parse().unwrap_or(WalletId(0))),
             user: None,
             transaction_type: list::chosen(&self.r#type),
             asset_type: list::chosen_asset_type(&self.asset_type),
@@ -150,10 +151,15 @@ impl EntriesQuery {
     }
 }
 
-fn address(user: Option<&str>, filter: &EntryFilter, known: &[AssetType], days: &Days) -> Address {
+fn address(
+    (wallet, user): (Option<&str>, Option<&str>),
+    filter: &EntryFilter,
+    known: &[AssetType],
+    days: &Days,
+) -> Address {
     let unit = filter.asset_type.as_ref().map(|code| name_of(code, known)).unwrap_or_default();
     let address = Address::new("/admin/entries")
-        .with("wallet", filter.wallet, filter.wallet.map(|wallet| format!("Wallet {wallet}")).unwrap_or_default())
+        .with("wallet", wallet, format!("Wallet {}", wallet.unwrap_or_default()))
         .with("user", user, format!("User {}", user.unwrap_or_default()))
         .with("type", filter.transaction_type, filter.transaction_type.map(type_word).unwrap_or_default())
         .with("asset_type", filter.asset_type.as_ref(), unit);
@@ -161,10 +167,16 @@ fn address(user: Option<&str>, filter: &EntryFilter, known: &[AssetType], days: 
 }
 
 impl Filter {
-    fn new(user: Option<String>, filter: &EntryFilter, known: &[AssetType], days: Days, address: &Address) -> Self {
+    fn new(
+        (wallet, user): (Option<String>, Option<String>),
+        filter: &EntryFilter,
+        known: &[AssetType],
+        days: Days,
+        address: &Address,
+    ) -> Self {
         let code = filter.asset_type.as_ref().map(ToString::to_string).unwrap_or_default();
         Self {
-            wallet: filter.wallet.map(|wallet| wallet.to_string()).unwrap_or_default(),
+            wallet: wallet.unwrap_or_default(),
             user: user.unwrap_or_default(),
             types: list::type_choices(filter.transaction_type),
             asset_types: list::asset_type_choices("All asset types", known, &code),
@@ -209,12 +221,13 @@ pub async fn show(_: Admin, query: QueryOf<EntriesQuery>, chrome: Chrome, db: Da
         })
         .await?;
     let status = if days.are_wrong() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let address = address(user.as_deref(), &filter, &known, &days);
+    let wallet = list::search(&query.wallet);
+    let address = address((wallet.as_deref(), user.as_deref()), &filter, &known, &days);
     let page = EntriesPage {
         chrome,
         file_href: address.file_href(),
         pager: address.pager(&query.cursor, page.next_cursor.as_deref()),
-        filter: Filter::new(user, &filter, &known, days, &address),
+        filter: Filter::new((wallet, user), &filter, &known, days, &address),
         entries: page.items.into_iter().map(Row::from).collect(),
     };
     view::page_with(status, &page)

@@ -165,19 +165,19 @@ fn seconds(time: TimeDelta) -> String {
 /// # Errors
 /// Those of the database.
 pub async fn show(_: Admin, chrome: Chrome, now: Now, db: Data<Db>) -> Result<HttpResponse> {
-    let latest = db.run(|conn| proofs::latest(conn, LATEST)).await?;
+    let (latest, last) = db.run(|conn| Ok((proofs::latest(conn, LATEST)?, proofs::last(conn)?))).await?;
     let running = latest.first().filter(|proof| proof.is_running(now.0)).map(|proof| {
         let (checked, promises) = proof.progress;
         Progress { words: format!("{checked} of {promises} promises checked"), checked, promises }
     });
-    let last = latest.iter().find(|proof| proof.verdict.is_some());
-    let verdict = last.and_then(|proof| proof.verdict.clone());
+    let checked_at = last.as_ref().and_then(|proof| proof.finished_at).map(Moment::from);
+    let verdict = last.and_then(|proof| proof.verdict);
     let is_running = running.is_some();
     let page = LedgerPage {
         chrome,
         health: Health::of(verdict.as_ref()),
         running,
-        checked_at: last.and_then(|proof| proof.finished_at).map(Moment::from),
+        checked_at,
         proofs: latest
             .iter()
             .enumerate()

@@ -108,7 +108,7 @@ struct Figures {
     days: Vec<DayFigure>,
     claims: Vec<RecentClaim>,
     deeds: Vec<Deed>,
-    proofs: Vec<Proof>,
+    proof: Option<Proof>,
 }
 
 /// `GET /admin`
@@ -128,13 +128,13 @@ pub async fn show(_: Admin, chrome: Chrome, now: Now, runs: Data<Runs>, db: Data
                 days: figures::days_since(conn, from)?,
                 claims: reports::recent_claims(conn, LATEST)?,
                 deeds: audit::latest(conn, LATEST)?,
-                proofs: proofs::latest(conn, LATEST)?,
+                proof: proofs::last(conn)?,
             })
         })
         .await?;
     let (supply, counted_at) = &figures.supply;
     let counts = counts(supply);
-    let last = figures.proofs.iter().find(|proof| proof.verdict.is_some());
+    let last = figures.proof.as_ref();
     view::page(&OverviewPage {
         chrome,
         supply_total: grouped(&counts.iter().map(|(_, count)| count).sum::<i64>().to_string()),
@@ -234,21 +234,25 @@ fn outstanding_over_time(figures: &[&DayFigure], days: &[NaiveDate]) -> Vec<(Nai
         .collect()
 }
 
-/// What was issued, what of it was claimed, and what was spent, since the first of the days.
+/// What was issued, what of it was claimed, and what was spent, since the first of the days. What
+/// reversals gave back is none of it.
 fn flows(unit: &Outstanding, figures: &[&DayFigure], days: &[NaiveDate]) -> Vec<Flow> {
     let recent = || figures.iter().filter(|figure| days.first().is_some_and(|first| figure.day >= *first));
     let sum = |values: &mut dyn Iterator<Item = &Balance>| values.fold(Balance::zero(), |sum, value| sum.plus(value));
     let of = |wanted: TransactionType| recent().filter(move |figure| figure.transaction_type == wanted);
-    let issued = sum(&mut recent().map(|figure| &figure.issued));
+    let issued = sum(&mut recent()
+        .filter(|figure| figure.transaction_type != TransactionType::Reversal)
+        .map(|figure| &figure.issued));
     let claimed = sum(&mut of(TransactionType::Claim).map(|figure| &figure.issued));
     let spent = sum(&mut of(TransactionType::Spend).map(|figure| &figure.returned));
+    let since = days.first().map(|first| format!("&from={first}")).unwrap_or_default();
     let longest = issued.clone().max(spent.clone());
     [("Issued", issued, ""), ("Of it claimed", claimed, "&type=claim"), ("Spent", spent, "&type=spend")]
         .map(|(label, value, narrowed)| Flow {
             label,
             share: value.parts_of(&longest, 1000),
             value: grouped(&value.at_scale(unit.scale.0)),
-            href: format!("/admin/transactions?asset_type={}{narrowed}", unit.asset_type),
+            href: format!("/admin/transactions?asset_type={}{narrowed}{since}", unit.asset_type),
         })
         .into()
 }
@@ -275,7 +279,7 @@ impl From<Deed> for LatestAction {
                 deed.title.as_deref().map(|title| (title, deed.one_title)),
                 deed.lines,
             ),
-            href: deeds::href(&deed.target),
+            href: deeds::href(&deed.action, &deed.target),
             actor: deed.actor.unwrap_or_else(|| "Coffer".to_owned()),
             at: deed.created_at.into(),
         }

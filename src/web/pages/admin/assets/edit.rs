@@ -4,10 +4,9 @@ use actix_session::Session;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use askama::Template;
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use super::new::{Choosable, campaign, time};
+use super::new::{Choosable, campaign, time, written};
 use crate::domain::{Amount, Asset, AssetId, AssetKind, AssetStatus, AssetTypeCode, Scale};
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::repo::Db;
@@ -71,7 +70,7 @@ impl EditForm {
             asset_type: asset.asset_type.to_string(),
             amount: asset.amount.at_scale(scale.0),
             campaign_id: asset.campaign_id.map(|id| id.to_string()).unwrap_or_default(),
-            expires_at: asset.expires_at.map(written).unwrap_or_default(),
+            expires_at: written(asset.expires_at),
         }
     }
 
@@ -86,7 +85,7 @@ impl EditForm {
         let amount = Amount::parse(self.amount.trim()).map_err(|refusal| note("amount", refusal.to_string()));
         let expires_at = time(&self.expires_at)
             .map_err(|()| note("expires_at", "Write a day and a time, such as 2026-12-31T23:59.".to_owned()));
-        let is_untouched = current.expires_at.map(written).unwrap_or_default() == self.expires_at;
+        let is_untouched = written(current.expires_at) == self.expires_at;
         let campaign_id = campaign(&self.campaign_id).map_err(|error| errors.push(error));
         match (kind, asset_type, amount, expires_at, campaign_id) {
             (Ok(kind), Ok(asset_type), Ok(amount), Ok(expires_at), Ok(campaign_id)) => Ok(AssetChange {
@@ -114,11 +113,6 @@ impl EditForm {
             ("Expires", &self.expires_at),
         ]
     }
-}
-
-/// A time as the browser's field has it.
-fn written(time: DateTime<Utc>) -> String {
-    time.format("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
 impl EditPage {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::list::credits;
 use crate::domain::AssetType;
-use crate::error::{Error, FieldError, Result};
+use crate::error::{Error, FieldError, Refusal, Result};
 use crate::repo::assets::{self, COLUMNS, ImportPlan, Imported};
 use crate::repo::{Db, asset_types};
 use crate::web::auth::{Admin, By, CsrfForm, CsrfUpload};
@@ -198,7 +198,7 @@ pub async fn create(
     let flash = match db.run(move |conn| assets::import_kept(conn, &by.0, id, now.0)).await {
         Ok(Imported::Created(count)) => Flash::good(format!("Created {}.", credits(count))),
         Ok(Imported::Before) => Flash::good("The credits of this file are created, once."),
-        Err(Error::Invalid(_)) => {
+        Err(Error::Invalid(_) | Error::Refused(Refusal::Changed)) => {
             let (plan, is_done) = db.run(move |conn| assets::kept(conn, user, id, now.0)).await?;
             return view::invalid(&PreviewPage::new(chrome, plan, is_done));
         }

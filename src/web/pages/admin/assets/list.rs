@@ -7,7 +7,7 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::domain::{AssetKind, AssetStatus, AssetType, Campaign, CampaignId};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::repo::assets::{self, AssetColumn, AssetFilter, AssetView, Viewer};
 use crate::repo::{Db, Sort, asset_types, campaigns};
 use crate::web::auth::Admin;
@@ -106,9 +106,13 @@ pub struct AssetsQuery {
 
 impl AssetsQuery {
     /// The list behind an address of it.
-    pub fn of(address: &str) -> Self {
-        let query = address.split_once('?').map_or("", |(_, query)| query);
-        serde_urlencoded::from_str(query).unwrap_or_default()
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] where it is none: it must not be taken for the list of everything.
+    pub fn of(address: &str) -> Result<Self> {
+        let malformed = || Error::Malformed("This is no list of credits.".into());
+        let query = address.strip_prefix("/admin/assets").ok_or_else(malformed)?;
+        serde_urlencoded::from_str(query.strip_prefix('?').unwrap_or_default()).map_err(|_| malformed())
     }
 
     /// What the list shows, as far as its days can be read.
@@ -198,7 +202,7 @@ impl AssetsFilter {
 /// `GET /admin/assets`
 ///
 /// # Errors
-/// [`crate::error::Error::InvalidCursor`] and those of the database.
+/// [`Error::InvalidCursor`] and those of the database.
 pub async fn show(
     _: Admin,
     query: QueryOf<AssetsQuery>,
@@ -208,7 +212,7 @@ pub async fn show(
 ) -> Result<HttpResponse> {
     let query = query.0;
     let (filter, days, sort) = (query.filter()?, query.days()?, query.sort());
-    if query.format == "csv" {
+    if query.format == "csv" && !days.are_wrong() {
         return files::assets(db, filter, sort, now).await;
     }
     let (request, query_is_first) = (list::request(&query.cursor)?, query.cursor.is_empty());

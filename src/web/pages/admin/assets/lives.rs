@@ -5,6 +5,7 @@ use actix_session::Session;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
 
 use super::list::{AssetsQuery, credits};
 use super::new::time;
@@ -19,6 +20,9 @@ use crate::web::view::{self, Chrome, Flash, grouped};
 
 /// The list of all credits.
 const LIST: &str = "/admin/assets";
+
+/// A recreation that changes nothing.
+const PLAIN: Fate = Fate::Recreate(Recreation { expires_at: None, title: None, amount: None });
 
 /// What can be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +70,10 @@ impl Action {
         match self {
             Self::Expire => "From now on nobody can claim what expires. It can be recreated later.",
             Self::Delete => "What is deleted cannot be brought back. The audit log keeps what it was.",
-            Self::Recreate => "Each expired credit gets a successor with a new voucher code, which users can claim.",
+            Self::Recreate => {
+                "Each expired credit gets a successor with a new voucher code, which users can claim. It stays in its \
+                 campaign, unless that has ended."
+            }
         }
     }
 }
@@ -159,7 +166,7 @@ pub async fn bulk(
     db: Data<Db>,
 ) -> Result<HttpResponse> {
     let sent = Sent(form.0);
-    let query = AssetsQuery::of(sent.one("list"));
+    let query = AssetsQuery::of(sent.one("list"))?;
     let list = query.href()?;
     let Some(action) = Action::of(sent.one("action")) else {
         return Err(Error::Malformed("There is no such action.".into()));
@@ -170,19 +177,28 @@ pub async fn bulk(
         return Ok(view::see_other(&list));
     }
     let chosen = if all { Chosen::Matching(query.filter()?) } else { Chosen::Ids(ids) };
-    let (fate, mut errors) = match sent.fate(action) {
-        Ok(fate) => (fate, Vec::new()),
-        Err(errors) => (Fate::Recreate(Recreation::default()), errors),
-    };
-    let looked = {
-        let (chosen, fate) = (chosen.clone(), fate.clone());
+    let look = async |fate: Fate| {
+        let chosen = chosen.clone();
         db.run(move |conn| assets::preview(conn, &chosen, &fate, now.0)).await
     };
+    let (fate, mut errors) = match sent.fate(action) {
+        Ok(fate) => (fate, Vec::new()),
+        Err(errors) => (PLAIN, errors),
+    };
+    let mut looked = look(fate.clone()).await;
+    if let (Err(Error::Invalid(_)), Fate::Recreate(_)) = (&looked, &fate) {
+        // What is wrong may be what is asked for: the credits themselves are still to be seen.
+        let plain = look(PLAIN).await;
+        if let (Err(error), true) = (std::mem::replace(&mut looked, plain), looked.is_ok()) {
+            errors.extend(field_errors(error)?);
+        }
+    }
     let preview = match looked {
         Ok(preview) => preview,
         Err(error) => {
-            errors.extend(field_errors(error)?);
-            Preview { done: Vec::new(), kept: Vec::new() }
+            Flash::warn(field_errors(error)?.first().map(|error| error.message.to_string()).unwrap_or_default())
+                .leave(&cookie)?;
+            return Ok(view::see_other(&list));
         }
     };
     let reason = Reason::parse(sent.one("reason"));
@@ -192,9 +208,11 @@ pub async fn bulk(
         return Ok(view::see_other(&list));
     }
     // Of those that were ticked one by one, the answer says which stay.
-    let has_moved = is_confirmed && all && sent.one("expected") != preview.count().to_string();
+    let has_moved = is_confirmed && all && sent.one("expected") != mark(&preview);
     if let (true, false, Ok(reason), true) = (is_confirmed, has_moved, &reason, errors.is_empty()) {
-        let (actor, reason, chosen) = (by.0, reason.clone(), chosen.clone());
+        let (actor, reason) = (by.0, reason.clone());
+        // Nothing but what was looked at.
+        let chosen = if all { Chosen::Ids(preview.ids) } else { chosen.clone() };
         let outcomes = db.run(move |conn| assets::apply(conn, &actor, &chosen, &fate, Some(&reason), now.0)).await?;
         told(action, &outcomes).leave(&cookie)?;
         return Ok(view::see_other(&list));
@@ -217,7 +235,7 @@ fn many(chrome: Chrome, action: Action, sent: &Sent, chosen: &Chosen, preview: &
         .hidden("action", action.word())
         .hidden("list", list)
         .hidden("confirmed", "yes")
-        .hidden("expected", count.to_string());
+        .hidden("expected", mark(preview));
     review = match chosen {
         Chosen::Matching(_) => review.hidden("all", "yes"),
         Chosen::Ids(ids) => ids.iter().fold(review, |review, id| review.hidden("ids", id.to_string())),
@@ -236,6 +254,15 @@ fn many(chrome: Chrome, action: Action, sent: &Sent, chosen: &Chosen, preview: &
     }
     let button = format!("{} {}", action.verb(), credits(count));
     if action == Action::Delete { review.dangerous_button(button) } else { review.button(button) }
+}
+
+/// By which a form tells the credits that it was made for from others.
+fn mark(preview: &Preview) -> String {
+    let mut hash = Sha256::new();
+    for id in &preview.ids {
+        hash.update(id.0.to_be_bytes());
+    }
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What became of credits.
@@ -324,7 +351,7 @@ pub async fn review(
     let fate = match action {
         Action::Expire => Fate::Expire,
         Action::Delete => Fate::Delete,
-        Action::Recreate => Fate::Recreate(Recreation::default()),
+        Action::Recreate => PLAIN,
     };
     let preview = db.run(move |conn| assets::preview(conn, &chosen, &fate, now.0)).await?;
     match preview.kept.into_iter().next() {

@@ -4,7 +4,7 @@ use actix_session::Session;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use askama::Template;
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -130,6 +130,12 @@ pub(in crate::web::pages::admin) fn time(text: &str) -> std::result::Result<Opti
     }
     let read = TIMES.iter().find_map(|form| NaiveDateTime::parse_from_str(text.trim(), form).ok());
     read.map(|time| Some(time.and_utc())).ok_or(())
+}
+
+/// A time as the browser's own field writes it, which leaves seconds out where there are none.
+pub(in crate::web::pages::admin) fn written(time: Option<DateTime<Utc>>) -> String {
+    let form = |time: &DateTime<Utc>| if time.second() == 0 { "%Y-%m-%dT%H:%M" } else { "%Y-%m-%dT%H:%M:%S" };
+    time.map(|time| time.format(form(&time)).to_string()).unwrap_or_default()
 }
 
 /// The campaign that a select chooses; none where it chooses none.

@@ -16,7 +16,7 @@ use crate::repo::{Db, PageRequest, asset_types};
 use crate::web::auth::{Admin, By, CsrfForm, Keys};
 use crate::web::extract::{Now, PathOf};
 use crate::web::kept::KeptForm;
-use crate::web::pages::admin::assets::new::time;
+use crate::web::pages::admin::assets::new::{time, written};
 use crate::web::pages::list::{self, SelectField};
 use crate::web::pages::parts::{counted, kind_word};
 use crate::web::view::{self, Chrome, Field, Flash};
@@ -42,6 +42,7 @@ struct FormPage {
     asset_type: SelectField,
     amount: Field,
     quantity: Field,
+    quantity_shown: String,
     per_user_limit: Field,
     starts_at: Field,
     ends_at: Field,
@@ -66,6 +67,8 @@ pub struct CampaignForm {
     asset_type: String,
     amount: String,
     quantity: String,
+    /// How many there were when the form was opened.
+    quantity_shown: String,
     per_user_limit: String,
     starts_at: String,
     ends_at: String,
@@ -80,11 +83,6 @@ struct Read {
     ends_at: Option<DateTime<Utc>>,
 }
 
-/// A time as the browser's field has it.
-fn written(time: Option<DateTime<Utc>>) -> String {
-    time.map(|time| time.format("%Y-%m-%dT%H:%M:%S").to_string()).unwrap_or_default()
-}
-
 impl CampaignForm {
     fn blank() -> Self {
         let one = || "1".to_owned();
@@ -94,6 +92,7 @@ impl CampaignForm {
     fn of(found: &CampaignView) -> Self {
         let campaign = &found.campaign;
         let counts = &found.counts;
+        let quantity = (counts.available + counts.claimed + counts.expired).to_string();
         Self {
             idempotency_key: Uuid::nil(),
             version: campaign.version,
@@ -102,7 +101,8 @@ impl CampaignForm {
             kind: campaign.kind.to_string(),
             asset_type: campaign.asset_type.to_string(),
             amount: campaign.amount.at_scale(found.scale.0),
-            quantity: (counts.available + counts.claimed + counts.expired).to_string(),
+            quantity: quantity.clone(),
+            quantity_shown: quantity,
             per_user_limit: campaign.per_user_limit.to_string(),
             starts_at: written(campaign.starts_at),
             ends_at: written(campaign.ends_at),
@@ -157,6 +157,9 @@ impl CampaignForm {
     fn change(&self, found: &CampaignView) -> std::result::Result<CampaignChange, Vec<FieldError>> {
         let read = self.read()?;
         let campaign = &found.campaign;
+        // Others may have added or deleted credits since the form was opened: only a number that was
+        // written into it is wanted.
+        let is_wanted = self.quantity.trim() != self.quantity_shown;
         let Ok(quantity) = self.quantity.trim().parse() else {
             return Err(vec![FieldError::new("quantity", "Write a whole number.")]);
         };
@@ -170,7 +173,7 @@ impl CampaignForm {
             ends_at: (written(campaign.ends_at) != self.ends_at).then_some(read.ends_at),
             per_user_limit: Some(self.per_user_limit.trim().parse().unwrap_or_default()),
             paused: None,
-            quantity: Some(quantity),
+            quantity: is_wanted.then_some(quantity),
         })
     }
 
@@ -213,6 +216,7 @@ impl FormPage {
             },
             amount: field("amount", &form.amount),
             quantity: field("quantity", &form.quantity),
+            quantity_shown: form.quantity_shown.clone(),
             per_user_limit: field("per_user_limit", &form.per_user_limit),
             starts_at: field("starts_at", &form.starts_at),
             ends_at: field("ends_at", &form.ends_at),
@@ -367,10 +371,14 @@ async fn stale(
     let lines = db.run(move |conn| audit::page(conn, &of_it, &PageRequest::first(1))).await?.items;
     let by = lines.into_iter().next().and_then(|line| line.actor).unwrap_or_else(|| "Coffer".to_owned());
     let theirs = CampaignForm::of(&found);
+    let mut form = CampaignForm { version: theirs.version, ..form.clone() };
+    if form.quantity.trim() == form.quantity_shown {
+        form.quantity.clone_from(&theirs.quantity);
+        form.quantity_shown.clone_from(&theirs.quantity);
+    }
     let differing = theirs.shown().into_iter().zip(form.shown()).filter(|((_, now), (_, mine))| now != mine);
     let or_nothing = |text: &str| if text.is_empty() { "–".to_owned() } else { text.to_owned() };
     let fields = differing.map(|((name, now), (_, mine))| (name, or_nothing(now), or_nothing(mine))).collect();
-    let form = CampaignForm { version: theirs.version, ..form.clone() };
     let page = FormPage::new(chrome, &form, &known, Vec::new()).changing(&found);
     view::invalid(&FormPage { conflict: Some(Conflict { by, fields }), ..page })
 }

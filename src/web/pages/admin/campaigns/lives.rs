@@ -10,7 +10,7 @@ use super::word;
 use crate::domain::{CampaignId, Reason};
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::repo::Db;
-use crate::repo::campaigns::{self, CampaignChange, CampaignView};
+use crate::repo::campaigns::{self, CampaignView};
 use crate::web::auth::{Admin, By, CsrfForm, Keys};
 use crate::web::extract::{Now, PathOf};
 use crate::web::kept::KeptForm;
@@ -69,8 +69,8 @@ fn review(chrome: Chrome, action: Action, found: &CampaignView, form: &LivesForm
         .fact("Credits", grouped(&all.to_string()))
         .fact("Still to claim", grouped(&counts.available.to_string()));
     match action {
-        Action::Pause => review.button("Pause campaign"),
-        Action::Resume => review.button("Resume campaign"),
+        Action::Pause => review.reason(&form.reason).button("Pause campaign"),
+        Action::Resume => review.reason(&form.reason).button("Resume campaign"),
         Action::Add => review
             .input(("quantity", "How many more"), "number", "From 1 to 10,000.", &form.quantity)
             .hidden("idempotency_key", form.idempotency_key.to_string())
@@ -119,12 +119,15 @@ pub async fn act(
     let (action, id, form) = (Action::of(&req)?, id.0, form.0);
     let page = format!("/admin/campaigns/{id}");
     let outcome = match action {
-        Action::Pause | Action::Resume => {
-            let change = CampaignChange { paused: Some(action == Action::Pause), ..CampaignChange::default() };
-            let done = db.run(move |conn| campaigns::edit(conn, &by.0, id, None, &change, now.0)).await;
-            let words = if action == Action::Pause { "paused" } else { "resumed" };
-            done.map(|view| (format!("“{}” is {words}.", view.campaign.title), page))
-        }
+        Action::Pause | Action::Resume => match Reason::parse(&form.reason) {
+            Ok(reason) => {
+                let paused = action == Action::Pause;
+                let done = db.run(move |conn| campaigns::hold(conn, &by.0, id, paused, &reason, now.0)).await;
+                let words = if paused { "paused" } else { "resumed" };
+                done.map(|view| (format!("“{}” is {words}.", view.campaign.title), page))
+            }
+            Err(error) => Err(Error::Invalid(vec![error])),
+        },
         Action::Add => {
             let quantity: usize = form.quantity.trim().parse().unwrap_or_default();
             let request = format!("campaign {id} {:?} {} {quantity}", by.0.user, form.idempotency_key);

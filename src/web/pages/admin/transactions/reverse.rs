@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::show::sides;
 use crate::domain::posting::Command;
 use crate::domain::{Entry, Reason, TransactionId, UserId};
-use crate::error::{Error, FieldError, Result};
+use crate::error::{Error, Result};
 use crate::ledger::{self, Ledger};
 use crate::repo::Db;
 use crate::repo::assets::Viewer;
@@ -43,7 +43,7 @@ struct Looker {
 }
 
 impl Looker {
-    /// The page, with what each wallet will hold, or with why nothing can be done.
+    /// The page, with what each wallet will hold, or with why nothing can be done now.
     async fn page(&self, chrome: Chrome, told: &Told, form: &ReversalForm) -> Result<Review> {
         let Told { view, reversed_by, .. } = told;
         let transaction = &view.transaction;
@@ -85,6 +85,12 @@ impl Looker {
                     .hidden("idempotency_key", form.idempotency_key.to_string())
                     .dangerous_button("Reverse"))
             }
+            // What stands in the way may pass: the reason stays, and the button tries again.
+            Err(Error::Refused(refusal)) if !form.reason.is_empty() => Ok(review
+                .warning(refusal.to_string())
+                .reason(&form.reason)
+                .hidden("idempotency_key", form.idempotency_key.to_string())
+                .dangerous_button("Try again")),
             Err(Error::Refused(refusal)) => Ok(review.warning(refusal.to_string())),
             Err(error) => Err(error),
         }
@@ -149,10 +155,7 @@ pub async fn act(
             Flash::good("Reversed. This is the transaction that took it back.").leave(&cookie)?;
             Ok(view::see_other(&place(outcome.transaction().id)))
         }
-        Err(Error::Refused(refusal)) => {
-            let refused = FieldError::new("reason", refusal.to_string());
-            looker.page(chrome, &told, &form).await?.invalid(vec![refused])
-        }
+        Err(Error::Refused(_)) => looker.page(chrome, &told, &form).await?.invalid(Vec::new()),
         Err(error) => Err(error),
     }
 }

@@ -38,6 +38,8 @@ struct StatementPage {
     /// What must stay; none where that is nothing.
     floor: Option<String>,
     presets: Vec<Preset>,
+    /// The range in words.
+    range: String,
     start_date: Field,
     end_date: Field,
     types: Vec<Choice>,
@@ -100,6 +102,18 @@ fn ranges(today: NaiveDate) -> [(&'static str, Option<(NaiveDate, NaiveDate)>); 
         ("This year", Some((january(today.year()), january(today.year() + 1).pred_opt().unwrap_or(today)))),
         ("All", None),
     ]
+}
+
+/// A range in words.
+fn range_words(from: &str, to: &str) -> String {
+    // What is no day is an instant, which says itself.
+    let day = |text: &str| text.parse::<NaiveDate>().map_or(text.to_owned(), |day| day.format("%-d %b %Y").to_string());
+    match (from, to) {
+        ("", "") => "From the beginning".to_owned(),
+        (from, "") => format!("Since {}", day(from)),
+        ("", to) => format!("Until {}", day(to)),
+        (from, to) => format!("{} to {}", day(from), day(to)),
+    }
 }
 
 /// The moments at which the curve of a time is looked at: each hour of a day or two, else every so
@@ -208,7 +222,7 @@ impl StatementPage {
     ) -> Self {
         let Statement { asset_type, balance, past } = statement;
         let path = format!("/wallet/{}", asset_type.code);
-        let range = days.narrow(Address::new(path.clone()));
+        let unfiltered = days.narrow(Address::new(path.clone()));
         let narrowed = days.narrow(Address::new(path.clone())).with("type", transaction_type, "");
         let file =
             |format| days.narrow(Address::new(format!("{path}/statement"))).with("format", Some(format), "").href();
@@ -229,9 +243,10 @@ impl StatementPage {
             hue,
             balance: text(&balance),
             floor: Some(&asset_type.minimum_balance).filter(|floor| **floor != Balance::zero()).map(text),
+            range: range_words(&days.from.value, &days.to.value),
             presets: ranges(today).into_iter().map(preset).collect(),
             types: list::type_choices(transaction_type),
-            unfiltered: transaction_type.map(|_| range.href()),
+            unfiltered: transaction_type.map(|_| unfiltered.href()),
             csv_href: file("csv"),
             pdf_href: file("pdf"),
             figures: past.filter(|_| !is_wrong).map(|past| Figures::new(past, &asset_type, &narrowed, cursor)),
