@@ -129,7 +129,7 @@ async fn the_page_and_its_files_are_there_for_everybody_and_no_other_files_are()
     let web = Web::start();
     let ask = async |method: Method, path: &str| send(Client::new().request(method, web.url(path))).await;
     for (path, kind, cache) in [
-        ("/docs", "text/html; charset=utf-8", "no-store"),
+        ("/docs", "text/html; charset=utf-8", "no-cache"),
         ("/docs/swagger-ui.css", "text/css", "public, max-age=86400"),
         ("/docs/swagger-ui-bundle.js", "text/javascript", "public, max-age=86400"),
     ] {

@@ -24,6 +24,7 @@ async fn no_page_is_heavy_and_after_the_first_none_asks_for_much() {
     let gallery = Gallery::open().await;
     for who in Who::ALL {
         let browser = Browser::start(&gallery.web, Desk, On).await;
+        browser.open("/").await;
         Sight::enter(&browser, who).await;
         for sight in gallery.sights.iter().filter(|sight| sight.who == who && sight.press.is_none()) {
             sight.show(&browser).await;

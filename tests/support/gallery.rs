@@ -194,11 +194,6 @@ impl<'a> Past<'a> {
         ] {
             self.pay(&self.root, "top_up", unit, amount, "Opening balance", json!({"user": user})).await;
         }
-        for (title, kind, unit, amount) in CREDITS {
-            let asset = json!({"title": title, "description": "Thank you for being with us.", "kind": kind,
-                "asset_type": unit, "amount": amount, "quantity": 2});
-            self.root.create(&asset).await;
-        }
         let campaign = json!({"title": "Coffee Break", "description": "A coffee for the first ones.",
             "kind": "promotional", "asset_type": "CASH", "amount": "3.50", "quantity": 40, "per_user_limit": 3});
         self.post(&self.root, "/admin/campaigns", &campaign).await;
@@ -216,11 +211,12 @@ impl<'a> Past<'a> {
             let more = json!({"user": "asha"});
             self.pay(&self.root, "bonus", "CASH", "45.00", "Weekly bonus", more).await;
         }
-        if day % 10 == 4 {
-            let asset = self.root.read("/assets?status=available&q=Cashback&limit=1").await;
-            if let Some(asset) = asset["data"].as_array().unwrap().first() {
-                send(self.asha.claim(id(asset))).await;
-            }
+        if day % 4 == 3 {
+            let (title, kind, unit, amount) = CREDITS[day % CREDITS.len()];
+            let asset = json!({"title": title, "kind": kind, "asset_type": unit, "amount": amount});
+            let claimer = if day % 8 == 3 { &self.asha } else { &self.bela };
+            let asset = id(&self.root.create(&asset).await[0]);
+            assert_eq!(send(claimer.claim(asset)).await.status(), 201);
         }
         if day % 13 == 5 {
             let more = json!({"receiver": "bela"});
@@ -234,6 +230,11 @@ impl<'a> Past<'a> {
 
     /// The last day, and what there is to see in the evening.
     async fn end(&self) -> Vec<Sight> {
+        for (title, kind, unit, amount) in CREDITS {
+            let asset = json!({"title": title, "description": "Thank you for being with us.", "kind": kind,
+                "asset_type": unit, "amount": amount, "quantity": 1});
+            self.root.create(&asset).await;
+        }
         let open = self.root.read("/assets?status=available&kind=promotional&asset_type=GOLD&limit=1").await;
         let free = id(&open["data"][0]);
         let claimed = id(&self.root.read("/assets?status=claimed&limit=1").await["data"][0]);

@@ -54,7 +54,10 @@ pub struct MovementForm {
 #[derive(Debug, Deserialize, Default)]
 #[serde(default)]
 pub struct MovementQuery {
+    receiver: String,
     asset_type: String,
+    amount: String,
+    description: String,
     /// `yes` where what was looked at is to be changed.
     change: String,
 }
@@ -69,10 +72,10 @@ impl MovementForm {
     pub(super) fn blank(query: MovementQuery) -> Self {
         Self {
             idempotency_key: Uuid::new_v4(),
-            receiver: String::new(),
+            receiver: query.receiver,
             asset_type: query.asset_type,
-            amount: String::new(),
-            description: String::new(),
+            amount: query.amount,
+            description: query.description,
             step: String::new(),
         }
     }
