@@ -66,7 +66,7 @@ fn is_own(req: &HttpRequest) -> bool {
         return site == "same-origin";
     }
     let origin = text(header::ORIGIN).or_else(|| text(header::REFERER)).and_then(|origin| origin.parse::<Uri>().ok());
-    let from = origin.as_ref().and_then(Uri::authority).map(|authority| authority.as_str());
+    let from = origin.as_ref().and_then(Uri::authority).map(actix_web::http::uri::Authority::as_str);
     from.is_some() && from == text(header::HOST)
 }
 

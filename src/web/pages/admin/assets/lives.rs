@@ -337,6 +337,7 @@ async fn no(refusal: Refusal, id: AssetId, cookie: &Session, now: Now, db: &Db) 
 /// # Errors
 /// [`Refusal::AssetNotFound`] and those of the database. What cannot happen is told on the credit's
 /// page.
+#[allow(clippy::too_many_arguments, reason = "each is an extractor")]
 pub async fn review(
     _: Admin,
     id: PathOf<AssetId>,
