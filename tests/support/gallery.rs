@@ -5,6 +5,10 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a failing test fails loudly")]
 
 use coffer::domain::Role;
+use coffer::repo::{assets, users};
+use diesel::connection::SimpleConnection;
+use diesel::sql_types::Text;
+use diesel::{QueryableByName, RunQueryDsl, sql_query};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
@@ -259,7 +263,38 @@ impl<'a> Past<'a> {
         let root = browser();
         submit(self.web, &root, "/login", &[("login", "root"), ("password", PASSWORD)]).await;
         submit(self.web, &root, "/admin/ledger/check", &[]).await;
-        sights(&Known { free, claimed, lapsed, campaign, wrong, sent, key: key["id"].as_i64().unwrap() })
+        let receipt = self.receipts(&sent, &wrong).await;
+        let imports = ["Gift,signup,CASH,5.00,20", ",signup,CASH,0.001,x"].map(|row| self.keep(row));
+        let key = key["id"].as_i64().unwrap();
+        sights(&Known { free, claimed, lapsed, campaign, wrong, sent, key, receipt, imports })
+    }
+
+    /// Asks for the receipts of two transactions, of which the second one could not be made; gives
+    /// the code of the first.
+    async fn receipts(&self, made: &str, failed: &str) -> String {
+        for transaction in [made, failed] {
+            send(self.asha.get(&format!("/transactions/{transaction}/receipt"))).await;
+        }
+        let fail = format!(
+            "update receipts set status = 'failed', attempts = 3, error = 'no space left on device', pdf = null
+             where transaction_id = '{failed}'"
+        );
+        let code = format!("select code from receipts where transaction_id = '{made}'");
+        let found = self.web.db.run_here(|conn| {
+            conn.batch_execute(&fail)?;
+            Ok(sql_query(code).get_result::<Code>(conn)?)
+        });
+        found.unwrap().code
+    }
+
+    /// Keeps a file with one row as an upload of root's; gives the number of its page.
+    fn keep(&self, row: &str) -> String {
+        let file = format!("title,kind,asset_type,amount,quantity\n{row}\n");
+        let kept = self.web.db.run_here(|conn| {
+            let root = users::by_external_id(conn, "root")?.expect("an admin");
+            assets::keep(conn, root.id, &file, chrono::Utc::now())
+        });
+        kept.unwrap().to_string()
     }
 }
 
@@ -272,6 +307,16 @@ struct Known {
     wrong: String,
     sent: String,
     key: i64,
+    /// The code of a receipt.
+    receipt: String,
+    /// A file that can be imported, and one that cannot.
+    imports: [String; 2],
+}
+
+#[derive(QueryableByName)]
+struct Code {
+    #[diesel(sql_type = Text)]
+    code: String,
 }
 
 fn look(who: Who, name: &'static str, path: impl Into<String>) -> Sight {
@@ -287,6 +332,11 @@ fn sights(known: &Known) -> Vec<Sight> {
         [("credit-free", known.free), ("credit-claimed", known.claimed), ("credit-expired", known.lapsed)]
     {
         sights.push(look(Who::Admin, name, format!("/admin/assets/{asset}")));
+    }
+    sights.push(look(Who::Nobody, "verify-genuine", format!("/verify/{}", known.receipt)));
+    sights.push(look(Who::User, "receipt-failed", format!("/transactions/{}/receipt", known.wrong)));
+    for (name, file) in ["import-preview", "import-wrong"].into_iter().zip(&known.imports) {
+        sights.push(look(Who::Admin, name, format!("/admin/assets/import/{file}")));
     }
     let of = |id: i64, page: &str| format!("/admin/assets/{id}/{page}");
     sights.push(look(Who::Admin, "credit-edit", of(known.free, "edit")));

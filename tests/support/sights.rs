@@ -12,13 +12,16 @@ type Row = (&'static str, &'static str, Fields, Option<(&'static str, &'static s
 const SUMMARY: &str = ".summary";
 const FACTS: &str = ".facts";
 
-const BEFORE_SIGN_IN: [Row; 6] = [
+const BEFORE_SIGN_IN: [Row; 9] = [
     ("landing", "/", &[], None),
     ("sign-in", "/login?next=%2Fwallet", &[], None),
     ("sign-in-refused", "/login", &[("login", "asha"), ("password", "wrong")], Some(("Sign in", SUMMARY))),
     ("register", "/register", &[], None),
     ("register-refused", "/register", &[("username", "a"), ("password", "short")], Some(("Create account", SUMMARY))),
     ("not-found-outside", "/nowhere", &[], None),
+    ("verify", "/verify", &[], None),
+    ("verify-wrong", "/verify?code=x", &[], None),
+    ("verify-unknown", "/verify/2222222222222222", &[], None),
 ];
 
 const OF_USER: [Row; 28] = [
