@@ -63,6 +63,7 @@ struct Preset {
 struct Figures {
     opening: String,
     closing: String,
+    /// With its sign, and so is what went out.
     credit: String,
     debit: String,
     chart: Option<Chart>,
@@ -163,6 +164,10 @@ impl Figures {
         let Past { page, totals, curve } = past;
         let scale = asset_type.scale.0;
         let text = |balance: &Balance| grouped(&balance.at_scale(scale));
+        let signed = |sign: &str, balance: &Balance| match text(balance) {
+            nothing if *balance == Balance::zero() => nothing,
+            number => format!("{sign}{number}"),
+        };
         let Totals { credit, debit, opening_balance, closing_balance } = &totals;
         let chart = chart(&curve, scale);
         let gist = chart.as_ref().map_or_else(String::new, |chart| {
@@ -173,8 +178,8 @@ impl Figures {
         Self {
             opening: text(opening_balance),
             closing: text(closing_balance),
-            credit: text(credit),
-            debit: text(debit),
+            credit: signed("+", credit),
+            debit: signed("−", debit),
             chart,
             gist,
             pager: address.pager(cursor, page.next_cursor.as_deref()),
