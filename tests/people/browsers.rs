@@ -47,14 +47,14 @@ async fn freeze_and_unfreeze(screen: Screen, scripts: Scripts) {
     browser.assert_sound().await;
 
     let user = Browser::signed_in(&web, "asha", "/credits", screen, scripts).await;
-    user.press("Claim").await;
-    user.see(".flash", "Your wallet is frozen").await;
+    user.see("main", "Your wallet is frozen").await;
 
     browser.press("Unfreeze").await;
     browser.arrive("/admin/users/shop-7/unfreeze").await;
     browser.fill("reason", "Found it").await;
     browser.press("Unfreeze").await;
     browser.see(".flash", "can claim, spend and transfer again").await;
+    user.open("/credits").await;
     user.press("Claim").await;
     user.see(".flash", "You claimed").await;
 

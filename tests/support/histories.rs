@@ -146,9 +146,9 @@ impl World {
             Plan::Adjustment(value, direction) => {
                 (self.admin, Action::Adjustment { movement: self.movement(value), direction: *direction })
             }
-            // Some are reversed that were refused, and so are unknown.
+            // Some are reversed that were refused, and so are unknown. Whoever asks exists.
             Plan::Reversal(number) if !earlier.is_empty() => {
-                (self.user(*by), Action::Reversal { reverses: earlier[number % earlier.len()].transaction })
+                (self.users[by % (self.users.len() - 1)], Action::Reversal { reverses: earlier[number % earlier.len()].transaction })
             }
             Plan::Reversal(_) | Plan::UnknownReversal => {
                 (self.admin, Action::Reversal { reverses: TransactionId::new() })
