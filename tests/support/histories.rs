@@ -147,9 +147,10 @@ impl World {
                 (self.admin, Action::Adjustment { movement: self.movement(value), direction: *direction })
             }
             // Some are reversed that were refused, and so are unknown. Whoever asks exists.
-            Plan::Reversal(number) if !earlier.is_empty() => {
-                (self.users[by % (self.users.len() - 1)], Action::Reversal { reverses: earlier[number % earlier.len()].transaction })
-            }
+            Plan::Reversal(number) if !earlier.is_empty() => (
+                self.users[by % (self.users.len() - 1)],
+                Action::Reversal { reverses: earlier[number % earlier.len()].transaction },
+            ),
             Plan::Reversal(_) | Plan::UnknownReversal => {
                 (self.admin, Action::Reversal { reverses: TransactionId::new() })
             }
