@@ -56,6 +56,7 @@ fn main() {
     // Its jobs count the figures at the start.
     let server = Server::start(&place.0);
     std::thread::sleep(Duration::from_secs(90));
+    let mut conn = PgConnection::establish(&conninfo_for(&place.0).unwrap()).unwrap();
     conn.batch_execute(
         "update users set password_hash = (select password_hash from users where username = 'root') where username = 'user_7'",
     )

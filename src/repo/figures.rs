@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Date, Integer, Numeric, SmallInt, Text, Timestamptz};
 
@@ -66,6 +67,8 @@ fn count(conn: &mut PgConnection, now: DateTime<Utc>) -> QueryResult<Vec<Supply>
 /// The database's.
 pub fn keep_supply(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<()> {
     conn.transaction(|conn| {
+        // A whole table is counted here, which may take longer than any request may.
+        conn.batch_execute("set local statement_timeout = '1min'")?;
         statement::<()>("lock table supply_counts in exclusive mode").execute(conn)?;
         let start = Instant::now();
         let counted = count(conn, now)?;
