@@ -221,7 +221,6 @@ routes! {
         GET  "/transactions/{id}/receipt"  User    pages::receipt::show;
         GET  "/verify"                     Public  pages::verify::form;
         GET  "/verify/{code}"              Public  pages::verify::show;
-        POST "/admin/receipts/{code}/retry"  Admin  pages::admin::jobs::retry;
         GET  "/wallet/{code}"       User   pages::history::show;
         GET  "/settings"                       User  pages::settings::show;
         POST "/settings/time-zone"             User  pages::settings::set_time_zone;
@@ -236,12 +235,12 @@ routes! {
         POST "/settings/api-keys/{id}/revoke"  User  pages::settings::api_keys::revoke;
         GET  "/transactions"        User   pages::activity::list;
         GET  "/transactions/{id}"   User   pages::transaction::show;
-        GET  "/spend"               User   pages::movements::spend_form;
-        POST "/spend"               User   pages::movements::spend;
-        GET  "/spend/review"        User   pages::movements::spend_review;
-        GET  "/transfer"            User   pages::movements::transfer_form;
-        POST "/transfer"            User   pages::movements::transfer;
-        GET  "/transfer/review"     User   pages::movements::transfer_review;
+        GET  "/spend"               User   pages::movements::form;
+        POST "/spend"               User   pages::movements::send;
+        GET  "/spend/review"        User   pages::movements::review;
+        GET  "/transfer"            User   pages::movements::form;
+        POST "/transfer"            User   pages::movements::send;
+        GET  "/transfer/review"     User   pages::movements::review;
         GET  "/admin"               Admin  pages::admin::overview::show;
         GET  "/admin/campaigns"              Admin  pages::admin::campaigns::list::show;
         GET  "/admin/campaigns/new"          Admin  pages::admin::campaigns::form::blank;
@@ -284,6 +283,7 @@ routes! {
         GET  "/admin/ledger"        Admin  pages::admin::ledger::show;
         POST "/admin/ledger/check"  Admin  pages::admin::ledger::check;
         GET  "/admin/jobs"          Admin  pages::admin::jobs::show;
+        POST "/admin/receipts/{code}/retry"  Admin  pages::admin::jobs::retry;
         GET  "/admin/asset-types"               Admin  pages::admin::asset_types::list;
         GET  "/admin/asset-types/new"           Admin  pages::admin::asset_types::new;
         POST "/admin/asset-types/new"           Admin  pages::admin::asset_types::create;

@@ -4,7 +4,7 @@ use askama::Template;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Deed;
+use super::Move;
 use crate::domain::{AssetTypeCode, Balance, User};
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::repo::wallets::Holding;
@@ -85,45 +85,41 @@ impl MovementForm {
         self.step == "confirm"
     }
 
-    /// Looks for everything that is wrong with the fields themselves.
+    /// The movement, or everything that is wrong with the fields themselves.
     ///
     /// # Errors
     /// [`Error::Invalid`].
-    pub(super) fn check(&self, deed: Deed, user: &User) -> Result<()> {
-        let mut errors = Vec::new();
-        if deed == Deed::Transfer && self.receiver.trim().is_empty() {
-            errors.push(FieldError::new("receiver", "Name who gets it."));
-        }
-        if let Err(refusal) = AssetTypeCode::parse(self.asset_type.trim()) {
-            errors.extend(faults(deed, refusal.into())?);
-        }
-        if let Err(error) = self.draft(deed, user) {
-            errors.extend(faults(deed, error)?.into_iter().filter(|fault| fault.field != "asset_type"));
-        }
-        if errors.is_empty() { Ok(()) } else { Err(Error::Invalid(errors)) }
-    }
-
-    /// The movement.
-    ///
-    /// # Errors
-    /// As [`Draft::parse`].
-    pub(super) fn draft(&self, deed: Deed, user: &User) -> Result<Draft> {
+    pub(super) fn read(&self, way: Move, user: &User) -> Result<Draft> {
         let filled_in = FilledIn {
-            transaction_type: deed.transaction_type(),
+            transaction_type: way.transaction_type(),
             direction: None,
             user: "me",
-            receiver: (deed == Deed::Transfer).then_some(self.receiver.trim()),
+            receiver: (way == Move::Transfer).then_some(self.receiver.trim()),
             asset_type: self.asset_type.trim(),
             amount: self.amount.trim(),
             description: self.description.trim(),
             reason: "",
         };
-        Draft::parse(filled_in.into(), user)
+        let mut errors = Vec::new();
+        if way == Move::Transfer && self.receiver.trim().is_empty() {
+            errors.push(FieldError::new("receiver", "Name who gets it."));
+        }
+        if let Err(refusal) = AssetTypeCode::parse(self.asset_type.trim()) {
+            errors.extend(faults(way, refusal.into())?);
+        }
+        match Draft::parse(filled_in.into(), user) {
+            Ok(draft) if errors.is_empty() => Ok(draft),
+            Ok(_) => Err(Error::Invalid(errors)),
+            Err(error) => {
+                errors.extend(faults(way, error)?.into_iter().filter(|fault| fault.field != "asset_type"));
+                Err(Error::Invalid(errors))
+            }
+        }
     }
 }
 
 /// What is wrong with which field; what no field is to blame for stays an error.
-pub(super) fn faults(deed: Deed, error: Error) -> Result<Vec<FieldError>> {
+pub(super) fn faults(way: Move, error: Error) -> Result<Vec<FieldError>> {
     let fault = |field: &'static str, message: &'static str| Ok(vec![FieldError::new(field, message)]);
     match error {
         Error::Invalid(errors) => Ok(errors),
@@ -131,7 +127,7 @@ pub(super) fn faults(deed: Deed, error: Error) -> Result<Vec<FieldError>> {
             Refusal::UserNotFound => fault("receiver", "We found nobody with this name. Check how it is spelled."),
             Refusal::SelfTransfer => fault("receiver", "This is you. Name somebody else."),
             Refusal::BalanceLimit => fault("amount", "This is more than the other wallet can take."),
-            Refusal::AssetTypeNotFound(_) if deed == Deed::Spend => fault("asset_type", "Choose what to spend."),
+            Refusal::AssetTypeNotFound(_) if way == Move::Spend => fault("asset_type", "Choose what to spend."),
             Refusal::AssetTypeNotFound(_) => fault("asset_type", "Choose what to send."),
             Refusal::NotTransferable(_) => Ok(vec![FieldError::new("asset_type", refusal.to_string())]),
             Refusal::InvalidAmount(_) | Refusal::InsufficientFunds { .. } => {
@@ -146,13 +142,13 @@ pub(super) fn faults(deed: Deed, error: Error) -> Result<Vec<FieldError>> {
 impl MovementPage {
     pub(super) fn new(
         chrome: Chrome,
-        deed: Deed,
+        way: Move,
         form: &MovementForm,
         holdings: &[Holding],
         mut errors: Vec<FieldError>,
     ) -> Self {
         errors.sort_by_key(|error| FIELDS.iter().position(|field| *field == error.field));
-        let is_transfer = deed == Deed::Transfer;
+        let is_transfer = way == Move::Transfer;
         let chosen = form.asset_type.trim();
         let offered: Vec<_> = holdings
             .iter()
@@ -168,7 +164,7 @@ impl MovementPage {
         let field = |name: &str, value: &str| Field::new(name, value, &errors);
         Self {
             chrome,
-            action: deed.path(),
+            action: way.path(),
             is_transfer,
             idempotency_key: form.idempotency_key,
             receiver: field("receiver", &form.receiver),

@@ -39,12 +39,18 @@ const LOOKED_AT: &str = "movement";
 
 /// What is done on one of the two pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-enum Deed {
+enum Move {
     Spend,
     Transfer,
 }
 
-impl Deed {
+impl Move {
+    /// By a path of ours.
+    fn of(path: &str) -> Result<Self> {
+        let under = |way: &Self| path == way.path() || path == way.review_path();
+        [Self::Spend, Self::Transfer].into_iter().find(under).ok_or(Error::NotFound)
+    }
+
     fn transaction_type(self) -> TransactionType {
         match self {
             Self::Spend => TransactionType::Spend,
@@ -73,7 +79,7 @@ impl Deed {
 /// an address of its own: nothing is sent again by going back to it.
 #[derive(Serialize, Deserialize)]
 struct LookedAt {
-    deed: Deed,
+    way: Move,
     /// The user's public name, for another one may sign in.
     user: String,
     form: MovementForm,
@@ -87,8 +93,9 @@ impl LookedAt {
     }
 }
 
-/// Who moves value, and what that takes. An extractor.
+/// Who moves value, in which way by the path, and what that takes. An extractor.
 pub struct Mover {
+    way: Move,
     current: CurrentUser,
     by: By,
     now: DateTime<Utc>,
@@ -105,6 +112,7 @@ impl FromRequest for Mover {
         let (req, by) = (req.clone(), By::from_request(req, payload));
         Box::pin(async move {
             Ok(Self {
+                way: Move::of(req.path())?,
                 current: auth::visitor(&req).await?.ok_or(Error::Unauthenticated)?,
                 by: by.await?,
                 now: extract::now(&req)?,
@@ -118,45 +126,45 @@ impl FromRequest for Mover {
 
 impl Mover {
     /// The command that the form asks for; the receiver goes by the public name.
-    async fn command(&self, deed: Deed, form: &MovementForm) -> Result<Command> {
+    async fn command(&self, form: &MovementForm) -> Result<Command> {
         let user = &self.current.user;
-        form.check(deed, user)?;
-        let draft = form.draft(deed, user)?;
+        let draft = form.read(self.way, user)?;
         let people = People::find(&self.db, user, draft.names()).await?;
-        let idempotency = idempotency(form.idempotency_key, &(deed.transaction_type(), form))?;
+        let idempotency = idempotency(form.idempotency_key, &(self.way.transaction_type(), form))?;
         draft.command(&people, &self.by, Some(idempotency))
     }
 
     /// What the movement would do.
-    async fn preview(&self, deed: Deed, form: &MovementForm) -> Result<Transaction> {
-        let command = self.command(deed, form).await?;
+    async fn preview(&self, form: &MovementForm) -> Result<Transaction> {
+        let command = self.command(form).await?;
         let (lane, now) = (self.ledger.lane_of(command.requested_by), self.now);
         self.db.run(move |conn| ledger::preview(conn, lane, now, &command)).await
     }
 
     /// Looks at a movement, and leads to that look, or makes it where it was looked at, and leads to
     /// what it became.
-    async fn step(&self, deed: Deed, form: &mut MovementForm, cookie: &Session) -> Result<HttpResponse> {
-        if deed == Deed::Transfer {
+    async fn step(&self, form: &mut MovementForm, cookie: &Session) -> Result<HttpResponse> {
+        if self.way == Move::Transfer {
             // Nobody finds out by trying many names who is here.
             self.throttles.receivers.check(self.current.user.id, self.now)?;
         }
         let looked_at = |form: &MovementForm, done| {
-            LookedAt { deed, user: self.current.user.external_id.clone(), form: form.clone(), done }.keep(cookie)
+            LookedAt { way: self.way, user: self.current.user.external_id.clone(), form: form.clone(), done }
+                .keep(cookie)
         };
         if form.is_confirmed() {
-            let transaction = self.ledger.submit(self.command(deed, form).await?).await?.into_transaction();
+            let transaction = self.ledger.submit(self.command(form).await?).await?.into_transaction();
             looked_at(form, Some(transaction.id))?;
-            told(deed, form, &transaction).leave(cookie)?;
+            told(self.way, form, &transaction).leave(cookie)?;
             return Ok(view::see_other(&format!("/transactions/{}", transaction.id)));
         }
-        form.check(deed, &self.current.user)?;
-        if deed == Deed::Transfer {
+        form.read(self.way, &self.current.user)?;
+        if self.way == Move::Transfer {
             form.receiver = self.receiver(&form.receiver).await?;
         }
-        self.preview(deed, form).await?;
+        self.preview(form).await?;
         looked_at(form, None)?;
-        Ok(view::see_other(deed.review_path()))
+        Ok(view::see_other(self.way.review_path()))
     }
 
     /// The public name of whoever is meant.
@@ -174,147 +182,90 @@ impl Mover {
     }
 
     /// The form, as it was filled in.
-    async fn page(
-        &self,
-        deed: Deed,
-        chrome: Chrome,
-        form: &MovementForm,
-        errors: Vec<FieldError>,
-    ) -> Result<MovementPage> {
+    async fn page(&self, chrome: Chrome, form: &MovementForm, errors: Vec<FieldError>) -> Result<MovementPage> {
         let user = self.current.user.id;
         let holdings = self.db.run(move |conn| wallets::holdings(conn, user)).await?;
         let is_frozen = self.current.user.status == UserStatus::Frozen;
-        Ok(MovementPage::new(chrome, deed, form, &holdings, errors).frozen(is_frozen))
+        Ok(MovementPage::new(chrome, self.way, form, &holdings, errors).frozen(is_frozen))
     }
 
     /// The form again, with why it came back.
-    async fn back(&self, deed: Deed, chrome: Chrome, form: &MovementForm, error: Error) -> Result<HttpResponse> {
+    async fn back(&self, chrome: Chrome, form: &MovementForm, error: Error) -> Result<HttpResponse> {
         match error {
             // Somebody froze the wallet just now.
             Error::Refused(Refusal::WalletFrozen) => {
-                view::invalid(&self.page(deed, chrome, form, Vec::new()).await?.frozen(true))
+                view::invalid(&self.page(chrome, form, Vec::new()).await?.frozen(true))
             }
-            error => view::invalid(&self.page(deed, chrome, form, faults(deed, error)?).await?),
-        }
-    }
-
-    async fn form(&self, deed: Deed, chrome: Chrome, query: MovementQuery, cookie: &Session) -> Result<HttpResponse> {
-        let kept = self.looked_at(deed, cookie).filter(|kept| kept.done.is_none() && query.is_to_change());
-        let form = kept.map_or_else(|| MovementForm::blank(query), |kept| kept.form);
-        view::page(&self.page(deed, chrome, &form, Vec::new()).await?)
-    }
-
-    async fn sent(&self, deed: Deed, chrome: Chrome, mut form: MovementForm, cookie: &Session) -> Result<HttpResponse> {
-        let step = match self.current.user.status {
-            UserStatus::Active => self.step(deed, &mut form, cookie).await,
-            UserStatus::Frozen => Err(Refusal::WalletFrozen.into()),
-        };
-        match step {
-            Ok(answer) => Ok(answer),
-            Err(error) => {
-                if matches!(error, Error::Refused(Refusal::UserNotFound)) {
-                    self.throttles.receivers.count(self.current.user.id, self.now);
-                }
-                self.back(deed, chrome, &form, error).await
-            }
+            error => view::invalid(&self.page(chrome, form, faults(self.way, error)?).await?),
         }
     }
 
     /// The movement that this user looked at last, if it was of this kind.
-    fn looked_at(&self, deed: Deed, cookie: &Session) -> Option<LookedAt> {
+    fn looked_at(&self, cookie: &Session) -> Option<LookedAt> {
         let kept: LookedAt = cookie.get(LOOKED_AT).ok().flatten()?;
-        (kept.deed == deed && kept.user == self.current.user.external_id).then_some(kept)
-    }
-
-    async fn review(&self, deed: Deed, chrome: Chrome, cookie: &Session) -> Result<HttpResponse> {
-        match self.looked_at(deed, cookie) {
-            None => Ok(view::see_other(deed.path())),
-            Some(LookedAt { done: Some(transaction), .. }) => {
-                Ok(view::see_other(&format!("/transactions/{transaction}")))
-            }
-            Some(LookedAt { form, .. }) => match self.preview(deed, &form).await {
-                Ok(preview) => view::page(&ReviewPage::new(chrome, deed, &form, &preview)),
-                Err(error) => self.back(deed, chrome, &form, error).await,
-            },
-        }
+        (kept.way == self.way && kept.user == self.current.user.external_id).then_some(kept)
     }
 }
 
 /// What has happened, in words.
-fn told(deed: Deed, form: &MovementForm, transaction: &Transaction) -> Flash {
+fn told(way: Move, form: &MovementForm, transaction: &Transaction) -> Flash {
     let unit = &transaction.asset_type;
     let amount = grouped(&transaction.amount.at_scale(transaction.scale.0));
     let kept = grouped(&transaction.debit.balance_after.at_scale(transaction.scale.0));
-    Flash::good(match deed {
-        Deed::Transfer => format!("You sent {amount} {unit} to {}. You keep {kept} {unit}.", form.receiver),
-        Deed::Spend => format!("You spent {amount} {unit}. You keep {kept} {unit}."),
+    Flash::good(match way {
+        Move::Transfer => format!("You sent {amount} {unit} to {}. You keep {kept} {unit}.", form.receiver),
+        Move::Spend => format!("You spent {amount} {unit}. You keep {kept} {unit}."),
     })
 }
 
-/// `GET /spend`
+/// `GET /spend` and `GET /transfer`
 ///
 /// # Errors
 /// Those of the database.
-pub async fn spend_form(
+pub async fn form(
     mover: Mover,
     query: QueryOf<MovementQuery>,
     chrome: Chrome,
     cookie: Session,
 ) -> Result<HttpResponse> {
-    mover.form(Deed::Spend, chrome, query.0, &cookie).await
+    let kept = mover.looked_at(&cookie).filter(|kept| kept.done.is_none() && query.0.is_to_change());
+    let form = kept.map_or_else(|| MovementForm::blank(query.0), |kept| kept.form);
+    view::page(&mover.page(chrome, &form, Vec::new()).await?)
 }
 
-/// `POST /spend`
+/// `POST /spend` and `POST /transfer`
 ///
 /// # Errors
-/// Those of the database; what is wrong with the fields and every refusal bring the form back.
-pub async fn spend(
-    mover: Mover,
-    form: CsrfForm<MovementForm>,
-    chrome: Chrome,
-    cookie: Session,
-) -> Result<HttpResponse> {
-    mover.sent(Deed::Spend, chrome, form.0, &cookie).await
+/// [`Error::RateLimited`] for whoever tries many names to send to, and those of the database; what is
+/// wrong with the fields and every refusal bring the form back.
+pub async fn send(mover: Mover, form: CsrfForm<MovementForm>, chrome: Chrome, cookie: Session) -> Result<HttpResponse> {
+    let mut form = form.0;
+    let step = match mover.current.user.status {
+        UserStatus::Active => mover.step(&mut form, &cookie).await,
+        UserStatus::Frozen => Err(Refusal::WalletFrozen.into()),
+    };
+    match step {
+        Ok(answer) => Ok(answer),
+        Err(error) => {
+            if matches!(error, Error::Refused(Refusal::UserNotFound)) {
+                mover.throttles.receivers.count(mover.current.user.id, mover.now);
+            }
+            mover.back(chrome, &form, error).await
+        }
+    }
 }
 
-/// `GET /spend/review`
+/// `GET /spend/review` and `GET /transfer/review`
 ///
 /// # Errors
-/// As [`spend`].
-pub async fn spend_review(mover: Mover, chrome: Chrome, cookie: Session) -> Result<HttpResponse> {
-    mover.review(Deed::Spend, chrome, &cookie).await
-}
-
-/// `GET /transfer`
-///
-/// # Errors
-/// Those of the database.
-pub async fn transfer_form(
-    mover: Mover,
-    query: QueryOf<MovementQuery>,
-    chrome: Chrome,
-    cookie: Session,
-) -> Result<HttpResponse> {
-    mover.form(Deed::Transfer, chrome, query.0, &cookie).await
-}
-
-/// `POST /transfer`
-///
-/// # Errors
-/// As [`spend`], and [`Error::RateLimited`] for whoever tries many names.
-pub async fn transfer(
-    mover: Mover,
-    form: CsrfForm<MovementForm>,
-    chrome: Chrome,
-    cookie: Session,
-) -> Result<HttpResponse> {
-    mover.sent(Deed::Transfer, chrome, form.0, &cookie).await
-}
-
-/// `GET /transfer/review`
-///
-/// # Errors
-/// As [`spend`].
-pub async fn transfer_review(mover: Mover, chrome: Chrome, cookie: Session) -> Result<HttpResponse> {
-    mover.review(Deed::Transfer, chrome, &cookie).await
+/// Those of the database; every refusal brings the form back.
+pub async fn review(mover: Mover, chrome: Chrome, cookie: Session) -> Result<HttpResponse> {
+    match mover.looked_at(&cookie) {
+        None => Ok(view::see_other(mover.way.path())),
+        Some(LookedAt { done: Some(transaction), .. }) => Ok(view::see_other(&format!("/transactions/{transaction}"))),
+        Some(LookedAt { form, .. }) => match mover.preview(&form).await {
+            Ok(preview) => view::page(&ReviewPage::new(chrome, mover.way, &form, &preview)),
+            Err(error) => mover.back(chrome, &form, error).await,
+        },
+    }
 }

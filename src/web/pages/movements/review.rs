@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::Deed;
+use super::Move;
 use super::form::MovementForm;
 use crate::domain::{Balance, Transaction};
 use crate::web::pages::parts::Coin;
@@ -26,13 +26,13 @@ pub(super) struct ReviewPage<'a> {
 }
 
 impl<'a> ReviewPage<'a> {
-    pub(super) fn new(chrome: Chrome, deed: Deed, form: &'a MovementForm, preview: &Transaction) -> Self {
+    pub(super) fn new(chrome: Chrome, way: Move, form: &'a MovementForm, preview: &Transaction) -> Self {
         let text = |balance: &Balance| grouped(&balance.at_scale(preview.scale.0));
         let Coin { initial, hue } = Coin::of(&preview.asset_type);
         Self {
             chrome,
-            action: deed.path(),
-            is_transfer: deed == Deed::Transfer,
+            action: way.path(),
+            is_transfer: way == Move::Transfer,
             form,
             initial,
             hue,
