@@ -3,7 +3,8 @@
 use krilla::geom::{PathBuilder, Transform};
 use krilla::surface::Surface;
 
-use super::sheet::{MARK, fill};
+use super::colours;
+use super::sheet::fill;
 use crate::error::{Error, Result};
 
 /// How far the handles of a quarter of a circle of radius 1 are from its ends.
@@ -25,7 +26,7 @@ pub(super) fn draw(surface: &mut Surface<'_>, (x, y): (f32, f32), size: f32) -> 
     lock(&mut path);
     let path = path.finish().ok_or_else(|| Error::broken("no mark"))?;
     surface.push_transform(&Transform::from_row(scale, 0.0, 0.0, scale, x, y));
-    surface.set_fill(Some(fill(MARK)));
+    surface.set_fill(Some(fill(colours::ACCENT)));
     surface.draw_path(&path);
     surface.pop();
     Ok(())

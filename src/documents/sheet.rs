@@ -17,7 +17,7 @@ use krilla::surface::Surface;
 use krilla::tagging::{Artifact, ArtifactType, ContentTag, Identifier, Tag, TagGroup, TagKind, TagTree};
 
 use super::text::{Run, Typeface, Typefaces};
-use super::{Colour, Twips, colours};
+use super::{Colour, Twips};
 use crate::error::{Error, Result};
 
 /// A4.
@@ -311,6 +311,3 @@ fn rectangle(left: Twips, top: Twips, right: Twips, bottom: Twips) -> Result<Rec
 fn points(twips: Twips) -> f32 {
     twips as f32 / 20.0
 }
-
-/// The colour of Coffer's mark.
-pub(super) const MARK: Colour = colours::ACCENT;

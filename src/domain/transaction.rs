@@ -29,10 +29,10 @@ impl TransactionType {
     /// the public name of the other user, if there is one.
     pub fn told(self, gained: bool, other: Option<&str>) -> String {
         let what = match self {
-            Self::Claim => "Credit claimed",
+            Self::Claim => "Claimed credit",
             Self::TopUp => "Top-up",
             Self::Bonus => "Bonus",
-            Self::Spend => "Spent",
+            Self::Spend => "Purchase",
             Self::Transfer => "Transfer",
             Self::Adjustment => "Correction",
             Self::Reversal => "Reversal",

@@ -1,7 +1,6 @@
 //! All SQL that does not move value. One file per noun, one function per verb of the business; each
 //! public function is a use case and opens its own transaction where it needs one.
 
-pub mod account_statements;
 pub mod api_keys;
 pub mod asset_types;
 pub mod assets;
@@ -21,6 +20,7 @@ pub mod sessions;
 pub mod statement;
 pub mod transactions;
 pub mod users;
+pub mod wallet_statements;
 pub mod wallets;
 
 pub use page::{Page, PageRequest, Sort};

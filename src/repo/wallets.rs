@@ -130,17 +130,17 @@ pub fn one(conn: &mut PgConnection, viewer: Viewer, id: WalletId) -> Result<Wall
     query.first(conn).optional()?.ok_or(Error::NotFound)
 }
 
-/// A user's wallet in one asset type.
+/// A user's wallet in one asset type; none where there is none yet.
 ///
 /// # Errors
-/// [`Error::NotFound`] where there is none yet.
-pub fn of_user(conn: &mut PgConnection, user: UserId, code: &AssetTypeCode) -> Result<WalletView> {
+/// The database's.
+pub fn of_user(conn: &mut PgConnection, user: UserId, code: &AssetTypeCode) -> QueryResult<Option<WalletView>> {
     let query = wallets::table
         .inner_join(asset_types::table)
         .left_join(users::table)
         .filter(wallets::user_id.eq(user).and(wallets::asset_type.eq(code)))
         .select(WalletView::as_select());
-    query.first(conn).optional()?.ok_or(Error::NotFound)
+    query.first(conn).optional()
 }
 
 /// One page of wallets, newest first.

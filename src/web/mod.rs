@@ -217,11 +217,11 @@ routes! {
         POST "/credits"             User   pages::credits::redeem;
         POST "/credits/{id}/claim"  User   pages::credits::claim;
         GET  "/claims"              User   pages::claims::list;
-        GET  "/wallet/{code}/statement"    User    pages::statement::show;
+        GET  "/wallet/{code}/statement"    User    pages::statement::file;
         GET  "/transactions/{id}/receipt"  User    pages::receipt::show;
         GET  "/verify"                     Public  pages::verify::form;
         GET  "/verify/{code}"              Public  pages::verify::show;
-        GET  "/wallet/{code}"       User   pages::history::show;
+        GET  "/wallet/{code}"       User   pages::statement::show;
         GET  "/settings"                       User  pages::settings::show;
         POST "/settings/time-zone"             User  pages::settings::set_time_zone;
         GET  "/settings/password"              User  pages::settings::password::form;
@@ -346,10 +346,10 @@ pub fn serve(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
     let keys = Data::new(keys);
     let proofs = Data::new(PasswordProofs::new().map_err(std::io::Error::other)?);
     let throttles = Data::new(parts.throttles);
+    let press = Data::new(Press::new(&parts.public_url));
     let site = Data::new(Site { public_url: parts.public_url, started: Instant::now() });
     let files = Data::new(StaticFiles::load());
     let document = Data::new(OpenApiDocument::load().map_err(std::io::Error::other)?);
-    let press = Data::new(Press::default());
     let (db, clock, jobs) = (Data::new(parts.db), Data::new(parts.clock), Data::new(parts.jobs));
     let doorkeeper = Data::new(parts.doorkeeper);
     let (ledger, passwords) = (Data::from(parts.ledger), Data::from(parts.passwords));

@@ -3,19 +3,19 @@
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use utoipa::ToSchema;
 
-use super::Site;
 use super::csv::{self, harmless};
 use crate::documents::statement::{MOST_ROWS, Row, Statement};
 use crate::domain::{AssetId, Balance, Period, TransactionId, WalletId, grouped, signed};
 use crate::error::{Error, Result};
-use crate::repo::Db;
 use crate::repo::assets::Viewer;
 use crate::repo::history::{self, HistoryFilter, HistoryRow, Order, Totals};
 use crate::repo::wallets::WalletView;
+use crate::repo::{Db, wallets};
 
 /// How many statements are typeset at once: one, since the longest takes a processor for seconds.
 const AT_ONCE: usize = 1;
@@ -23,12 +23,28 @@ const AT_ONCE: usize = 1;
 /// How long a request waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What typesets statements, so many at once that the server has breath for all else.
-pub struct Press(Semaphore);
+/// A kind of file.
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Comma-separated values, however many.
+    #[default]
+    Csv,
+    /// A document of up to 10,000 rows.
+    Pdf,
+}
 
-impl Default for Press {
-    fn default() -> Self {
-        Self(Semaphore::new(AT_ONCE))
+/// What typesets statements, so many at once that the server has breath for all else.
+pub struct Press {
+    turns: Semaphore,
+    /// The address of the installation, which stands on paper.
+    public_url: String,
+}
+
+impl Press {
+    /// A press of the installation at an address.
+    pub fn new(public_url: &str) -> Self {
+        Self { turns: Semaphore::new(AT_ONCE), public_url: public_url.to_owned() }
     }
 }
 
@@ -79,11 +95,31 @@ impl Line {
     }
 }
 
-/// The whole period as comma-separated values.
+/// The whole period of a wallet as a file.
 ///
 /// # Errors
-/// The database's.
-pub async fn csv(db: &Db, wallet: &WalletView, period: Period) -> Result<HttpResponse> {
+/// [`Error::NotFound`] where there is no such wallet that the viewer may know of; for a PDF
+/// [`Refusal::StatementTooLong`](crate::error::Refusal::StatementTooLong), and [`Error::Overloaded`]
+/// where others wait for theirs.
+pub async fn file(
+    db: &Db,
+    press: &Press,
+    format: Format,
+    viewer: Viewer,
+    wallet: WalletId,
+    period: Period,
+) -> Result<HttpResponse> {
+    match format {
+        Format::Csv => {
+            let wallet = db.run(move |conn| wallets::one(conn, viewer, wallet)).await?;
+            csv(db, &wallet, period).await
+        }
+        Format::Pdf => pdf(db, press, viewer, wallet, period).await,
+    }
+}
+
+/// Comma-separated values, written as they are read.
+async fn csv(db: &Db, wallet: &WalletView, period: Period) -> Result<HttpResponse> {
     let filter = HistoryFilter { period, transaction_type: None, order: Order::OldestFirst };
     let (db, id, scale) = (db.clone(), wallet.id, wallet.asset_type.scale.0);
     csv::file(&file_name(wallet), &NAMES, move |request| {
@@ -96,36 +132,23 @@ pub async fn csv(db: &Db, wallet: &WalletView, period: Period) -> Result<HttpRes
     .await
 }
 
-/// The whole period as a PDF.
-///
-/// # Errors
-/// [`Error::NotFound`] where there is no such wallet that the viewer may know of,
-/// [`Refusal::StatementTooLong`](crate::error::Refusal::StatementTooLong), [`Error::Overloaded`]
-/// where others wait for theirs.
-pub async fn pdf(
-    db: &Db,
-    press: &Press,
-    site: &Site,
-    viewer: Viewer,
-    wallet: WalletId,
-    period: Period,
-) -> Result<HttpResponse> {
-    let turn = tokio::time::timeout(PATIENCE, press.0.acquire()).await.map_err(|_| Error::Overloaded)?;
+async fn pdf(db: &Db, press: &Press, viewer: Viewer, wallet: WalletId, period: Period) -> Result<HttpResponse> {
+    let turn = tokio::time::timeout(PATIENCE, press.turns.acquire()).await.map_err(|_| Error::Overloaded)?;
     let _turn = turn.map_err(Error::broken)?;
     let (wallet, totals, rows) = db.run(move |conn| history::whole(conn, viewer, wallet, period, MOST_ROWS)).await?;
     let name = file_name(&wallet);
-    let paper = paper(&wallet, &totals, rows, period, &site.public_url);
+    let paper = paper(&wallet, &totals, rows, period, &press.public_url);
     let pdf = tokio::task::spawn_blocking(move || paper.pdf()).await.map_err(Error::broken)??;
-    Ok(file(&name, pdf))
+    Ok(download(&name, pdf))
 }
 
 /// A PDF, as the document of the API tells of it.
-#[derive(utoipa::ToSchema)]
+#[derive(ToSchema)]
 #[schema(value_type = String, format = Binary, examples("%PDF-1.7"))]
 pub struct Pdf(#[allow(dead_code, reason = "it is only told of")] Vec<u8>);
 
 /// A PDF to be saved under a name.
-pub fn file(name: &str, pdf: Vec<u8>) -> HttpResponse {
+pub fn download(name: &str, pdf: Vec<u8>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("application/pdf")
         .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.pdf\"")))
@@ -162,13 +185,13 @@ fn paper(wallet: &WalletView, totals: &Totals, rows: Vec<HistoryRow>, period: Pe
 }
 
 /// A period as people read it: whole days as such.
-fn words(period: Period) -> String {
+pub fn words(period: Period) -> String {
     let from = period.from.map(|from| text(from, from));
     let to = period.before.map(|before| text(before, before - TimeDelta::microseconds(1)));
     match (from, to) {
-        (None, None) => "All movements".to_owned(),
-        (Some(from), None) => format!("From {from}"),
-        (None, Some(to)) => format!("Up to {to}"),
+        (None, None) => "From the beginning".to_owned(),
+        (Some(from), None) => format!("Since {from}"),
+        (None, Some(to)) => format!("Until {to}"),
         (Some(from), Some(to)) if from == to => from,
         (Some(from), Some(to)) => format!("{from} to {to}"),
     }

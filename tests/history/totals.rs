@@ -4,9 +4,9 @@ use bigdecimal::{BigDecimal, Zero};
 use chrono::{DateTime, TimeDelta, Utc};
 use coffer::domain::{AssetTypeCode, Period, UserId, WalletId};
 use coffer::repo::PageRequest;
-use coffer::repo::account_statements::{self, CURVE};
 use coffer::repo::assets::Viewer;
 use coffer::repo::history::{self, History, HistoryFilter, HistoryRow, Order, TOTALS};
+use coffer::repo::wallet_statements::{self, CURVE};
 use diesel::connection::SimpleConnection;
 use diesel::deserialize::QueryableByName;
 use diesel::sql_types::Json;
@@ -224,7 +224,7 @@ fn a_curve_through_a_hundred_thousand_entries_looks_once_for_each_of_its_moments
     let user = UserId(books.number(&format!("select user_id from wallets where id = {wallet}")));
     let code = AssetTypeCode::parse("PTS").unwrap();
     let (filter, request) = (HistoryFilter::default(), PageRequest::first(1));
-    let told = account_statements::of_user(&mut conn, user, &code, &filter, &request, |since| {
+    let told = wallet_statements::of_user(&mut conn, user, &code, &filter, &request, |since| {
         assert_eq!(since, noon() + TimeDelta::minutes(1));
         moments.clone()
     });

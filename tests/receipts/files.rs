@@ -79,7 +79,7 @@ async fn a_statement_comes_as_pdf_for_its_owner_and_for_admins() {
     let text = pdf_text(&bytes);
     for part in [
         "GOLD · Gold Coins",
-        "Wallet of asha · All movements",
+        "Wallet of asha · From the beginning",
         "Opening balance",
         "100.00",
         "30.00",

@@ -49,7 +49,7 @@ struct PendingBody {
 pub async fn show(current: CurrentUser, id: PathOf<TransactionId>, now: Now, db: Data<Db>) -> Result<HttpResponse> {
     let (viewer, reader) = (viewer(&current), current.user.id);
     match db.run(move |conn| receipts::ask(conn, viewer, reader, id.0, now.0)).await? {
-        Receipt::Ready { code, pdf } => Ok(statements::file(&format!("receipt-{code}"), pdf)),
+        Receipt::Ready { code, pdf } => Ok(statements::download(&format!("receipt-{code}"), pdf)),
         Receipt::Pending => Ok(HttpResponse::Accepted()
             .insert_header((header::RETRY_AFTER, RETRY_AFTER))
             .json(PendingBody { status: "pending" })),

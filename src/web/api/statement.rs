@@ -2,34 +2,21 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde::Deserialize;
 
 use super::{range, viewer};
 use crate::domain::WalletId;
 use crate::error::Result;
-use crate::repo::{Db, wallets};
-use crate::web::Site;
+use crate::repo::Db;
 use crate::web::auth::CurrentUser;
 use crate::web::extract::{PathOf, QueryOf};
-use crate::web::statements::{self, Pdf, Press};
+use crate::web::statements::{self, Format, Pdf, Press};
 
 /// A file with one row.
 const EXAMPLE: &str = "\
 created_at,transaction_id,type,counterparty,description,asset_id,amount,balance_before,balance_after,version\r
 2026-03-01T09:30:00.000000Z,01950f2e-7a40-7000-8000-000000000001,transfer,user_bob,Thank you,,-12.50,100.00,87.50,2\r
 ";
-
-/// A kind of file.
-#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// Comma-separated values, however many.
-    #[default]
-    Csv,
-    /// A document of up to 10,000 rows.
-    Pdf,
-}
 
 /// Which rows the file has, and what it looks like.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
@@ -76,16 +63,9 @@ pub async fn show(
     query: QueryOf<StatementQuery>,
     db: Data<Db>,
     press: Data<Press>,
-    site: Data<Site>,
 ) -> Result<HttpResponse> {
     let query = query.0;
     let viewer = viewer(&current);
     let period = range::dates(query.start_date.as_deref(), query.end_date.as_deref())?;
-    match query.format {
-        Format::Csv => {
-            let wallet = db.run(move |conn| wallets::one(conn, viewer, id.0)).await?;
-            statements::csv(&db, &wallet, period).await
-        }
-        Format::Pdf => statements::pdf(&db, &press, &site, viewer, id.0, period).await,
-    }
+    statements::file(&db, &press, query.format, viewer, id.0, period).await
 }

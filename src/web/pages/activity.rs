@@ -53,12 +53,12 @@ impl From<Activity> for ActivityRow {
         let Activity { transaction_type, scale, description, .. } = activity;
         let received = !activity.amount.is_negative();
         let size = if received { activity.amount } else { activity.amount.negated() };
-        let (word, plain) = words(transaction_type, received);
+        let word = word(transaction_type, received);
         let description = Some(description).filter(|text| !text.is_empty());
         let (title, note) = match (transaction_type, activity.counterparty) {
             (TransactionType::Transfer, Some(other)) if received => (format!("From {other}"), description),
             (TransactionType::Transfer, Some(other)) => (format!("To {other}"), description),
-            _ => (description.unwrap_or_else(|| plain.to_owned()), None),
+            _ => (description.unwrap_or_else(|| transaction_type.told(received, None)), None),
         };
         Self {
             id: activity.transaction,
@@ -74,19 +74,19 @@ impl From<Activity> for ActivityRow {
     }
 }
 
-/// What happened, in a word or two, and what it is called where nobody said what it was for.
-pub fn words(transaction_type: TransactionType, received: bool) -> (&'static str, &'static str) {
+/// What happened to the wallet, in a word or two.
+pub fn word(transaction_type: TransactionType, received: bool) -> &'static str {
     match (transaction_type, received) {
-        (TransactionType::Claim, _) => ("Claimed", "Credit"),
-        (TransactionType::TopUp, _) => ("Topped up", "Top-up"),
-        (TransactionType::Bonus, _) => ("Received as a bonus", "Bonus"),
-        (TransactionType::Spend, _) => ("Spent", "Purchase"),
-        (TransactionType::Transfer, true) => ("Received", "Transfer"),
-        (TransactionType::Transfer, false) => ("Sent", "Transfer"),
-        (TransactionType::Adjustment, true) => ("Added by an admin", "Correction"),
-        (TransactionType::Adjustment, false) => ("Taken off by an admin", "Correction"),
-        (TransactionType::Reversal, true) => ("Given back", "Reversal"),
-        (TransactionType::Reversal, false) => ("Taken back", "Reversal"),
+        (TransactionType::Claim, _) => "Claimed",
+        (TransactionType::TopUp, _) => "Topped up",
+        (TransactionType::Bonus, _) => "Received as a bonus",
+        (TransactionType::Spend, _) => "Spent",
+        (TransactionType::Transfer, true) => "Received",
+        (TransactionType::Transfer, false) => "Sent",
+        (TransactionType::Adjustment, true) => "Added by an admin",
+        (TransactionType::Adjustment, false) => "Taken off by an admin",
+        (TransactionType::Reversal, true) => "Given back",
+        (TransactionType::Reversal, false) => "Taken back",
     }
 }
 

@@ -7,7 +7,6 @@ pub mod claims;
 pub mod credits;
 mod device;
 pub mod error;
-pub mod history;
 pub mod landing;
 mod list;
 pub mod movements;

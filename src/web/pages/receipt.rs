@@ -45,7 +45,7 @@ pub async fn show(
     };
     let back = format!("/transactions/{}", id.0);
     match db.run(move |conn| receipts::ask(conn, viewer, reader, id.0, now.0)).await? {
-        Receipt::Ready { code, pdf } => Ok(statements::file(&format!("receipt-{code}"), pdf)),
+        Receipt::Ready { code, pdf } => Ok(statements::download(&format!("receipt-{code}"), pdf)),
         Receipt::Failed => view::page_with(StatusCode::CONFLICT, &ReceiptPage { chrome, back, failed: true }),
         Receipt::Pending => {
             let mut page = view::page_with(StatusCode::ACCEPTED, &ReceiptPage { chrome, back, failed: false })?;

@@ -5,7 +5,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use askama::Template;
 
-use super::activity::words;
+use super::activity::word;
 use super::parts::{Coin, name_of};
 use crate::domain::{Balance, Entry, Owner, ReceiptStatus, Role, TransactionId, UserId};
 use crate::error::{Error, Refusal, Result};
@@ -117,7 +117,7 @@ impl TransactionPage {
         Self {
             chrome,
             id: transaction.id,
-            word: words(transaction.transaction_type, received).0,
+            word: word(transaction.transaction_type, received),
             received,
             amount: grouped(&transaction.amount.at_scale(scale)),
             asset_type: transaction.asset_type.to_string(),

@@ -6,10 +6,10 @@ use diesel::sql_types::{Array, BigInt, Nullable, Numeric, Timestamptz};
 
 use super::history::{self, HistoryFilter, HistoryRow, Totals};
 use super::statement::statement;
-use super::{Page, PageRequest};
+use super::wallets::{self, WalletView};
+use super::{Page, PageRequest, asset_types};
 use crate::domain::{AssetType, AssetTypeCode, Balance, Period, UserId, WalletId};
 use crate::error::Result;
-use crate::schema::wallets;
 
 /// What a user holds of an asset type, and how it came to that.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,15 +60,11 @@ pub fn of_user(
     moments: impl FnOnce(DateTime<Utc>) -> Vec<DateTime<Utc>>,
 ) -> Result<Statement> {
     conn.build_transaction().read_only().repeatable_read().run(|conn| {
-        let asset_type = super::asset_types::one(conn, code)?;
-        let wallet = wallets::table
-            .filter(wallets::user_id.eq(user).and(wallets::asset_type.eq(code)))
-            .select((wallets::id, wallets::balance))
-            .first::<(WalletId, Balance)>(conn)
-            .optional()?;
-        let Some((wallet, balance)) = wallet else {
+        let Some(view) = wallets::of_user(conn, user, code)? else {
+            let asset_type = asset_types::one(conn, code)?;
             return Ok(Statement { asset_type, balance: Balance::zero(), past: None });
         };
+        let WalletView { id: wallet, asset_type, balance, .. } = view;
         let totals = history::totals(conn, wallet, filter.period)?;
         let page = history::rows(conn, wallet, filter, request)?;
         let held_before = totals.opening_balance != Balance::zero();
