@@ -4,19 +4,21 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a failed measurement is loud")]
 #![allow(clippy::float_arithmetic, reason = "rates and percentiles, not money")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+mod support;
+
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use coffer::postgres::{Binaries, conninfo_for};
-use diesel::Connection;
+use coffer::postgres::Binaries;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use serde_json::{Value, json};
+use support::{PASSWORD, Place, Program};
 
 /// Connections, and claims in all.
 const LOADS: [(usize, usize); 4] = [(1, 1_500), (16, 10_000), (64, 20_000), (256, 40_000)];
@@ -25,11 +27,10 @@ const RUNS: usize = 3;
 const USERS: usize = 1_000;
 const NAIVE_CLIENTS: usize = 32;
 const NAIVE_CLAIMS: usize = 6_400;
-const PASSWORD: &str = "three quiet walruses";
 
 fn main() {
     let place = Place::new();
-    let coffer = Program::start(&place);
+    let coffer = Program::start(&place, &[], &[("BCRYPT_COST", "4"), ("DEMO_PASSWORD", PASSWORD)]);
     let tokens = register_users(&coffer);
     println!("{:<34} {:>10} {:>9} {:>9}", "", "claims/s", "p50 ms", "p99 ms");
     for (clients, claims) in [(1, NAIVE_CLAIMS / 8), (NAIVE_CLIENTS, NAIVE_CLAIMS)] {
@@ -59,53 +60,7 @@ fn median(mut run: impl FnMut() -> (f64, f64)) -> (f64, f64) {
     runs[RUNS / 2]
 }
 
-/// A folder that goes when the measurement ends.
-struct Place(PathBuf);
-
-impl Place {
-    fn new() -> Self {
-        let id = uuid::Uuid::new_v4().simple().to_string();
-        Self(std::env::temp_dir().join(format!("coffer-measure-{}", &id[..8])))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A release server with its own durable database.
-struct Program {
-    child: Child,
-    address: String,
-    conninfo: String,
-}
-
 impl Program {
-    fn start(place: &Place) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = format!("127.0.0.1:{port}");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_coffer"))
-            .args(["serve"])
-            .env("DATA_DIR", &place.0)
-            .env("BIND", &address)
-            .env("BCRYPT_COST", "4")
-            .env("LOG_LEVEL", "warn")
-            .env("DEMO_PASSWORD", PASSWORD)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut greeting = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut greeting).unwrap();
-        assert!(greeting.contains("ready"), "Coffer did not start: {greeting}");
-        Self { child, address, conninfo: conninfo_for(&place.0).unwrap() }
-    }
-
-    fn connect(&self) -> PgConnection {
-        PgConnection::establish(&self.conninfo).unwrap()
-    }
-
     fn call(&self, path: &str, token: Option<&str>, body: &Value) -> Value {
         let (status, answer) = Caller::open(&self.address).send(&request(path, token, &body.to_string()));
         assert!((200..300).contains(&status), "{path}: {status} {}", String::from_utf8_lossy(&answer));
@@ -115,15 +70,6 @@ impl Program {
     fn token(&self, login: &str) -> String {
         let answer = self.call("/api/v1/auth/login", None, &json!({"login": login, "password": PASSWORD}));
         answer["access_token"].as_str().unwrap().to_owned()
-    }
-}
-
-/// Also where the measurement fails.
-impl Drop for Program {
-    fn drop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        let _ = self.child.wait();
     }
 }
 

@@ -3,18 +3,17 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a failed measurement is loud")]
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+mod support;
+
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use coffer::postgres::conninfo_for;
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, PgConnection};
+use support::{PASSWORD, Place, Program};
 
 /// Each request is sent so often; the median and the slowest are shown.
 const LOOKS: usize = 31;
-const PASSWORD: &str = "three quiet walruses";
 const YEARS: &str = include_str!("years.sql");
 
 /// What a user looks at.
@@ -38,10 +37,10 @@ const OF_AN_ADMIN: [&str; 12] = [
 ];
 
 fn main() {
-    let place = Place(std::env::temp_dir().join(format!("coffer-measure-{}", uuid::Uuid::new_v4().simple())));
-    let server = Server::start(&place.0);
+    let place = Place::new();
+    let server = Program::start(&place, &["--no-demo"], &[]);
     let began = Instant::now();
-    let mut conn = PgConnection::establish(&conninfo_for(&place.0).unwrap()).unwrap();
+    let mut conn = server.connect();
     // A statement of its own each: vacuum takes no company.
     for statement in YEARS.split(";\n").filter(|statement| !statement.trim().is_empty()) {
         conn.batch_execute(statement).unwrap();
@@ -54,16 +53,16 @@ fn main() {
     println!("{:<38} {:>10} s", "the proof of the books", proof.elapsed().as_secs());
     drop(server);
     // Its jobs count the figures at the start.
-    let server = Server::start(&place.0);
+    let server = Program::start(&place, &["--no-demo"], &[]);
     std::thread::sleep(Duration::from_secs(90));
-    let mut conn = PgConnection::establish(&conninfo_for(&place.0).unwrap()).unwrap();
+    let mut conn = server.connect();
     conn.batch_execute(
         "update users set password_hash = (select password_hash from users where username = 'root') where username = 'user_7'",
     )
     .unwrap();
     println!("{:<38} {:>10} {:>12}", "", "median ms", "slowest ms");
-    look(&server.address, "user_7", &OF_A_USER);
-    look(&server.address, "root", &OF_AN_ADMIN);
+    look(&format!("http://{}", server.address), "user_7", &OF_A_USER);
+    look(&format!("http://{}", server.address), "root", &OF_AN_ADMIN);
 }
 
 /// Signs in as a browser does, and looks at every page.
@@ -90,46 +89,6 @@ fn look(address: &str, login: &str, paths: &[&str]) {
             println!("{path:<38} {:>10} {:>12}", tenths(median.unwrap()), tenths(slowest.unwrap()));
         }
     });
-}
-
-/// A folder that goes when the measurement ends.
-struct Place(PathBuf);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A release server with a durable database of its own.
-struct Server {
-    child: Child,
-    address: String,
-}
-
-impl Server {
-    fn start(folder: &std::path::Path) -> Self {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_coffer"))
-            .args(["serve", "--no-demo"])
-            .env("DATA_DIR", folder)
-            .env("BIND", format!("127.0.0.1:{port}"))
-            .env("LOG_LEVEL", "warn")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut greeting = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut greeting).unwrap();
-        assert!(greeting.contains("ready"), "Coffer did not start: {greeting}");
-        Self { child, address: format!("http://127.0.0.1:{port}") }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
-        let _ = self.child.wait();
-    }
 }
 
 fn create_admin(folder: &std::path::Path) {

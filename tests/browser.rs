@@ -72,22 +72,6 @@ fn audit(web: &Web) {
     assert!(verdict.is_clean(), "{verdict:#?}");
 }
 
-/// A browser whose user has just signed in and is at a page.
-async fn signed_in(web: &Web, login: &str, path: &str, screen: Screen, scripts: Scripts) -> Browser {
-    let browser = Browser::start(web, screen, scripts).await;
-    browser.open(path).await;
-    browser.sign_in(login).await;
-    browser.arrive(path).await;
-    browser
-}
-
-/// Nothing sticks out of the page, so that nobody scrolls sideways.
-async fn assert_fits(browser: &Browser, screen: Screen) {
-    let widths = browser.ask("[document.documentElement.scrollWidth, window.innerWidth]").await;
-    let (page, window) = (widths[0].as_u64().unwrap(), widths[1].as_u64().unwrap());
-    assert!(page <= window && window == screen.width(), "{page} in {window} at {}", browser.place().await);
-}
-
 /// Whether a page's own scripts ran: they show times in the reader's zone, the server in UTC.
 async fn assert_scripts(browser: &Browser, scripts: Scripts) {
     let times = browser.texts("main time").await;
@@ -97,17 +81,13 @@ async fn assert_scripts(browser: &Browser, scripts: Scripts) {
     assert_eq!(copy, json!(scripts == Off));
 }
 
-async fn assert_content(browser: &Browser) {
-    assert_eq!(browser.complaints().await, [""; 0]);
-}
-
 /// From the first look to the second visit.
 async fn register_claim_and_come_back(screen: Screen, scripts: Scripts) {
     let web = start(&[]);
     issue(&web, "Festive Cashback", 2, Some(3));
     issue(&web, "Signup Bonus", 1, None);
     let browser = Browser::start(&web, screen, scripts).await;
-    let fits = async || assert_fits(&browser, screen).await;
+    let fits = async || browser.assert_sound().await;
     browser.open("/").await;
     fits().await;
     browser.press("Create your wallet").await;
@@ -149,7 +129,7 @@ async fn register_claim_and_come_back(screen: Screen, scripts: Scripts) {
     browser.sign_in("asha").await;
     browser.arrive("/wallet").await;
     assert_eq!(browser.texts(".balance__value").await, ["150.00 CASH", "0 PTS"]);
-    assert_content(&browser).await;
+    browser.assert_sound().await;
     audit(&web);
 }
 
@@ -177,8 +157,8 @@ async fn a_newcomer_needs_no_scripts_on_a_phone() {
 async fn race(scripts: Scripts) {
     let web = start(&["asha", "bela"]);
     issue(&web, "Festive Cashback", 1, None);
-    let asha = signed_in(&web, "asha", "/credits", Desk, scripts).await;
-    let bela = signed_in(&web, "bela", "/credits", Phone, scripts).await;
+    let asha = Browser::signed_in(&web, "asha", "/credits", Desk, scripts).await;
+    let bela = Browser::signed_in(&web, "bela", "/credits", Phone, scripts).await;
     join(asha.press("Claim Festive Cashback"), bela.press("Claim Festive Cashback")).await;
     join(asha.see(".flash", "."), bela.see(".flash", ".")).await;
     let mut told = [asha.texts(".flash__text").await, bela.texts(".flash__text").await].concat();
@@ -188,8 +168,8 @@ async fn race(scripts: Scripts) {
     assert!(told[1].starts_with("You claimed “Festive Cashback”"), "{told:?}");
     assert_eq!((count(&web, "claims"), count(&web, "transactions")), (1, 1));
     audit(&web);
-    assert_content(&asha).await;
-    assert_content(&bela).await;
+    asha.assert_sound().await;
+    bela.assert_sound().await;
 }
 
 #[actix_web::test]
@@ -206,18 +186,18 @@ async fn the_race_is_as_fair_without_scripts() {
 async fn create_twenty(screen: Screen, scripts: Scripts) {
     let web = start(&[]);
     issue(&web, "Festive Cashback", 1, None);
-    let browser = signed_in(&web, "root", "/admin", screen, scripts).await;
-    assert_fits(&browser, screen).await;
+    let browser = Browser::signed_in(&web, "root", "/admin", screen, scripts).await;
+    browser.assert_sound().await;
     browser.press("New credits").await;
     browser.arrive("/admin/assets/new").await;
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
     browser.choose("kind", "referral").await;
     browser.choose("asset_type", "CASH").await;
     browser.fill("amount", "12.505").await;
     browser.fill("quantity", "20").await;
     browser.press("Create credits").await;
     browser.see(".summary", "Please check").await;
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
     assert_eq!(browser.texts("#title-error").await, ["Give a title of 1 to 200 characters."]);
     assert_eq!(browser.texts(".summary li").await.len(), browser.texts(".field__error").await.len());
     let values =
@@ -233,12 +213,12 @@ async fn create_twenty(screen: Screen, scripts: Scripts) {
     browser.press_twice("Create credits").await;
     browser.arrive("/admin/assets").await;
     browser.see(".flash", "Created 20 credits: “Referral Reward”.").await;
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
     assert_eq!(count(&web, "assets where title = 'Referral Reward'"), 20);
     browser.choose("kind", "referral").await;
     browser.press("Show").await;
     browser.see(".chips", "Referral").await;
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
     assert_eq!(browser.texts("tbody th").await.len(), 20);
     browser.press("Clear all").await;
     browser.arrive("/admin/assets").await;
@@ -253,7 +233,7 @@ async fn create_twenty(screen: Screen, scripts: Scripts) {
     browser.press("Clear all").await;
     browser.arrive("/admin/assets").await;
     assert_eq!(browser.texts("tbody th").await.len(), 21);
-    assert_content(&browser).await;
+    browser.assert_sound().await;
     audit(&web);
 }
 
@@ -271,13 +251,13 @@ async fn an_admin_needs_no_scripts() {
 async fn claim_too_late(scripts: Scripts) {
     let web = start(&["asha"]);
     issue(&web, "Brief Bonus", 1, Some(1));
-    let browser = signed_in(&web, "asha", "/credits", Phone, scripts).await;
+    let browser = Browser::signed_in(&web, "asha", "/credits", Phone, scripts).await;
     web.wait_seconds(3601);
     browser.press("Claim Brief Bonus").await;
     browser.see(".flash", "This credit has expired. No similar credit is free right now.").await;
     browser.see(".empty", "No credits to claim right now").await;
     assert_eq!(count(&web, "claims"), 0);
-    assert_content(&browser).await;
+    browser.assert_sound().await;
     audit(&web);
 }
 
@@ -295,7 +275,7 @@ async fn a_credit_that_expired_is_refused_in_words_without_scripts_too() {
 async fn send_from_old_pages(scripts: Scripts) {
     let web = start(&["asha", "bela"]);
     issue(&web, "Festive Cashback", 1, None);
-    let browser = signed_in(&web, "asha", "/credits", Desk, scripts).await;
+    let browser = Browser::signed_in(&web, "asha", "/credits", Desk, scripts).await;
     let end = "update sessions set ended_at = now()";
     web.db.run_here(|conn| conn.batch_execute(end).map_err(Error::broken)).unwrap();
     browser.press("Claim Festive Cashback").await;
@@ -316,7 +296,7 @@ async fn send_from_old_pages(scripts: Scripts) {
     browser.press("Claim Festive Cashback").await;
     browser.see("h1", "This form has grown old").await;
     assert_eq!(count(&web, "claims"), 0);
-    assert_content(&browser).await;
+    browser.assert_sound().await;
 }
 
 #[actix_web::test]
@@ -339,8 +319,7 @@ async fn visit_all(screen: Screen) {
         for path in paths {
             browser.open(path).await;
             assert_eq!(browser.texts("h1").await.len(), 1, "{path}");
-            assert_fits(&browser, screen).await;
-            assert_content(&browser).await;
+            browser.assert_sound().await;
         }
     };
     visit(&["/", "/login", "/register", "/nowhere"]).await;
@@ -397,7 +376,7 @@ async fn choose_theme(scripts: Scripts) {
     browser.see(pressed, "System theme").await;
     browser.client.refresh().await.unwrap();
     assert_eq!(browser.ask(background).await, light);
-    assert_content(&browser).await;
+    browser.assert_sound().await;
 }
 
 #[actix_web::test]
@@ -414,7 +393,7 @@ async fn the_theme_stays_as_it_was_chosen_without_scripts() {
 async fn scripts_add_comforts() {
     let web = start(&["asha"]);
     issue(&web, "Festive Cashback", 1, None);
-    let browser = signed_in(&web, "asha", "/credits", Desk, On).await;
+    let browser = Browser::signed_in(&web, "asha", "/credits", Desk, On).await;
     let keys = async |keys: &str| browser.client.active_element().await.unwrap().send_keys(keys).await.unwrap();
     let focused = "document.activeElement.matches('[type=search]')";
     keys("/").await;
@@ -437,5 +416,5 @@ async fn scripts_add_comforts() {
     browser.see("[data-copy]", "Could not copy").await;
     let id = browser.ask("document.querySelector('[data-copy]').dataset.copy").await;
     assert_eq!(browser.ask("getSelection().toString()").await, id);
-    assert_content(&browser).await;
+    browser.assert_sound().await;
 }

@@ -8,13 +8,15 @@ use chrono::{TimeDelta, Utc};
 use coffer::domain::Role;
 use coffer::repo::figures;
 use diesel::connection::SimpleConnection;
+use futures::future::join_all;
 use reqwest::Client;
 use serde_json::json;
 use support::api::{Caller, audit, caller, count_in, hold_figures, web_with_admin};
+use support::books::eventually;
 use support::browser::Browser;
 use support::browser::Screen::{Desk, Phone};
 use support::browser::Scripts::{Off, On};
-use support::web::{PASSWORD, Web, browser, page, send, submit, texts};
+use support::web::{PASSWORD, Web, browser, is, page, problem, send, submit, texts};
 
 /// A browser of the admin root.
 async fn at_home(web: &Web) -> Client {
@@ -111,6 +113,41 @@ async fn the_trial_balance_is_that_of_now_and_tells_what_is_wrong() {
     let html = page(&web, &browser, "/admin/ledger").await;
     assert!(texts(&html, ".badge").contains(&"1 row breaks it".to_owned()), "{html}");
     assert!(texts(&html, "h2").iter().any(|words| words.starts_with("The books are wrong")), "{html}");
+}
+
+#[actix_web::test]
+async fn many_ask_for_the_trial_balance_at_once_and_none_is_sent_away() {
+    let (web, admin) = web_with_admin().await;
+    movement(&admin, "top_up", "root", "100").await;
+    let answers = join_all((0..24).map(|_| send(admin.get("/admin/ledger/trial-balance")))).await;
+    assert!(answers.iter().all(|answer| answer.status() == 200), "{answers:?}");
+    audit(&web);
+}
+
+#[actix_web::test]
+async fn while_large_books_are_proved_for_the_first_time_nobody_proves_them_beside_it() {
+    let (web, admin) = web_with_admin().await;
+    eventually("the first proof is over", || count_in(&web, "proofs where finished_at is not null") == 1);
+    let began = "delete from proofs;
+        insert into proofs (started_at, promises) values (now() - interval '10 seconds', 5)";
+    web.db.run_here(|conn| Ok(conn.batch_execute(began)?)).unwrap();
+    let answer = send(admin.get("/admin/ledger/trial-balance")).await;
+    assert!(answer.headers().contains_key("retry-after"));
+    assert_eq!(problem(answer).await, is(503, "overloaded"));
+}
+
+#[actix_web::test]
+async fn the_title_of_a_great_many_is_told_of_one_of_them() {
+    let (web, admin) = web_with_admin().await;
+    let home = at_home(&web).await;
+    for (number, told) in [
+        (1_000, "Created 1,000 credits: “Festive Cashback”"),
+        (1_001, "Created 1,001 credits, “Festive Cashback” among them"),
+    ] {
+        admin.issue(number, "GOLD", "5").await;
+        let html = page(&web, &home, "/admin").await;
+        assert!(html.contains(told), "{told}");
+    }
 }
 
 #[actix_web::test]

@@ -1,7 +1,7 @@
 //! One credit: its page, its changes, and how it ends and comes back.
 
 use crate::House;
-use crate::support::web::{send, texts, value};
+use crate::support::web::{PASSWORD, send, texts, value};
 
 /// The form of an edit, as it is sent.
 fn edit<'a>(version: &'a str, title: &'a str, amount: &'a str) -> Vec<(&'a str, &'a str)> {
@@ -173,4 +173,36 @@ async fn a_form_that_nobody_touched_changes_nothing() {
     ];
     assert_eq!(house.submit(&edit, &fields).await.status(), 303);
     assert_eq!(house.asset(crate::support::api::id(&asset)).await, asset);
+}
+
+#[actix_web::test]
+async fn what_a_campaign_changes_about_its_credits_stands_in_their_lives() {
+    let house = House::open().await;
+    house.web.have_user("bob", coffer::domain::Role::Admin);
+    let bob = crate::support::api::Caller::sign_in(&reqwest::Client::new(), &house.web.url(""), "bob", PASSWORD).await;
+    let body = serde_json::json!({
+        "title": "Autumn", "kind": "promotional", "asset_type": "CASH", "amount": "5", "quantity": 2,
+    });
+    let campaign: serde_json::Value =
+        send(house.admin.post("/admin/campaigns").json(&body)).await.json().await.unwrap();
+    let credits = house.admin.walk(&format!("/assets?campaign_id={}", campaign["id"])).await;
+    let (changed, claimed) = (crate::support::api::id(&credits[0]), crate::support::api::id(&credits[1]));
+    house.claim(claimed).await;
+    let path = format!("/admin/campaigns/{}", campaign["id"]);
+    let change = bob.request(reqwest::Method::PATCH, &path).json(&serde_json::json!({"title": "Winter"}));
+    assert_eq!(send(change).await.status(), 200);
+
+    let actions = async |id: i64| {
+        let picture = house.admin.read(&format!("/admin/assets/{id}/ownership")).await;
+        let told = |line: &serde_json::Value| {
+            format!("{} {}", line["actor"].as_str().unwrap(), line["action"].as_str().unwrap())
+        };
+        picture["actions"].as_array().unwrap().iter().map(told).collect::<Vec<_>>()
+    };
+    assert_eq!(actions(changed).await, ["bob campaign.edit", "root asset.create"]);
+    assert_eq!(actions(claimed).await, ["root asset.create"]);
+    let stale = house.submit(&format!("/admin/assets/{changed}/edit"), &edit("1", "Mine", "5")).await;
+    assert_eq!(stale.status(), 422);
+    let told = texts(&stale.text().await.unwrap(), ".summary strong");
+    assert_eq!(told, ["Changed by bob since you opened this"]);
 }

@@ -10,40 +10,23 @@ use crate::support::browser::Screen::{Desk, Phone};
 use crate::support::browser::Scripts::{Off, On};
 use crate::support::browser::{Browser, Screen, Scripts};
 
-/// A browser whose user has just signed in and is at a page.
-async fn at(bank: &Bank, login: &str, path: &str, screen: Screen, scripts: Scripts) -> Browser {
-    let browser = Browser::start(&bank.web, screen, scripts).await;
-    browser.open(path).await;
-    browser.sign_in(login).await;
-    browser.arrive(path).await;
-    browser
-}
-
-/// Nothing sticks out of the page, and nothing was complained about.
-async fn assert_sound(browser: &Browser, screen: Screen) {
-    let widths = browser.ask("[document.documentElement.scrollWidth, window.innerWidth]").await;
-    let (page, window) = (widths[0].as_u64().unwrap(), widths[1].as_u64().unwrap());
-    assert!(page <= window && window == screen.width(), "{page} in {window} at {}", browser.place().await);
-    assert_eq!(browser.complaints().await, [""; 0]);
-}
-
 async fn send_twice_refresh_and_go_back(screen: Screen, scripts: Scripts) {
     let bank = Bank::with_cash("100").await;
-    let browser = at(&bank, "anna", "/wallet", screen, scripts).await;
-    assert_sound(&browser, screen).await;
+    let browser = Browser::signed_in(&bank.web, "anna", "/wallet", screen, scripts).await;
+    browser.assert_sound().await;
     browser.press("Send Cashback").await;
     browser.arrive("/transfer?asset_type=CASH").await;
-    assert_sound(&browser, screen).await;
+    browser.assert_sound().await;
     browser.fill("receiver", "nobody-i-know").await;
     browser.fill("amount", "12.5").await;
     browser.press("Continue").await;
     browser.see("#receiver-error", "We found nobody with this name.").await;
     assert_eq!(browser.value("amount").await, "12.5");
-    assert_sound(&browser, screen).await;
+    browser.assert_sound().await;
     browser.fill("receiver", "ben").await;
     browser.press("Continue").await;
     browser.see("h1", "You keep 87.50 CASH").await;
-    assert_sound(&browser, screen).await;
+    browser.assert_sound().await;
     browser.press("Change").await;
     browser.see("h1", "Send").await;
     assert_eq!(browser.value("receiver").await, "ben");
@@ -51,7 +34,7 @@ async fn send_twice_refresh_and_go_back(screen: Screen, scripts: Scripts) {
     browser.see("h1", "You keep 87.50 CASH").await;
     browser.press_twice("Send 12.50 CASH").await;
     browser.see(".flash", "You sent 12.50 CASH to ben. You keep 87.50 CASH.").await;
-    assert_sound(&browser, screen).await;
+    browser.assert_sound().await;
     let movement = browser.place().await;
     browser.client.refresh().await.unwrap();
     browser.arrive(&movement).await;
@@ -62,16 +45,16 @@ async fn send_twice_refresh_and_go_back(screen: Screen, scripts: Scripts) {
 
     browser.press("Statement of Cashback").await;
     browser.arrive("/wallet/CASH").await;
-    assert_sound(&browser, screen).await;
+    browser.assert_sound().await;
     browser.press("This month").await;
     browser.see("nav.chips [aria-current]", "This month").await;
     assert_eq!(browser.texts("dd.stat__value").await, ["0.00", "+100.00", "−12.50", "87.50"]);
-    assert_sound(&browser, screen).await;
+    browser.assert_sound().await;
     browser.press("Show the numbers").await;
     browser.see(".numbers tbody", "87.50").await;
     browser.press("To ben").await;
     browser.arrive(&movement).await;
-    assert_sound(&browser, screen).await;
+    browser.assert_sound().await;
 }
 
 #[actix_web::test]
@@ -97,7 +80,7 @@ async fn on_a_phone_without_scripts() {
 /// Two windows of one user, of which one is overtaken by the other and then by an admin.
 async fn overtaken(screen: Screen, scripts: Scripts) {
     let bank = Bank::with_cash("100").await;
-    let browser = at(&bank, "anna", "/spend", screen, scripts).await;
+    let browser = Browser::signed_in(&bank.web, "anna", "/spend", screen, scripts).await;
     browser.fill("amount", "80").await;
     browser.fill("description", "Coffee beans").await;
     browser.press("Continue").await;
@@ -109,14 +92,14 @@ async fn overtaken(screen: Screen, scripts: Scripts) {
         (browser.value("amount").await, browser.value("description").await),
         ("80".into(), "Coffee beans".into())
     );
-    assert_sound(&browser, screen).await;
+    browser.assert_sound().await;
     browser.fill("amount", "70").await;
     browser.press("Continue").await;
     browser.see("h1", "You keep 0.00 CASH").await;
     bank.freeze("anna");
     browser.press("Spend 70.00 CASH").await;
     browser.see(".note", "Your wallet is frozen.").await;
-    assert_sound(&browser, screen).await;
+    browser.assert_sound().await;
     assert_eq!(bank.cash().await[0], "70.00");
 }
 
@@ -134,7 +117,11 @@ async fn what_changed_between_review_and_confirmation_is_told_without_scripts() 
 async fn of_two_who_race_for_a_credit_the_slower_one_reads_what_is_left() {
     let bank = Bank::open().await;
     bank.admin.issue(1, "CASH", "5").await;
-    let (anna, ben) = join(at(&bank, "anna", "/credits", Desk, On), at(&bank, "ben", "/credits", Phone, Off)).await;
+    let (anna, ben) = join(
+        Browser::signed_in(&bank.web, "anna", "/credits", Desk, On),
+        Browser::signed_in(&bank.web, "ben", "/credits", Phone, Off),
+    )
+    .await;
     join(anna.press("Claim Festive Cashback"), ben.press("Claim Festive Cashback")).await;
     join(anna.see(".flash", "."), ben.see(".flash", ".")).await;
     let mut told = [anna.texts(".flash__text").await, ben.texts(".flash__text").await].concat();
@@ -173,7 +160,7 @@ async fn keys_alone_claim_a_credit_and_send_a_part_of_it() {
     let bank = Bank::open().await;
     bank.admin.issue(1, "CASH", "50").await;
     let enter = char::from(Key::Enter).to_string();
-    let browser = at(&bank, "anna", "/wallet", Desk, On).await;
+    let browser = Browser::signed_in(&bank.web, "anna", "/wallet", Desk, On).await;
     tab_to(&browser, "Credits").await;
     keys(&browser, &enter).await;
     browser.arrive("/credits").await;

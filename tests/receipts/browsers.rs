@@ -7,13 +7,6 @@ use crate::support::browser::Scripts::{Off, On};
 use crate::support::browser::{Browser, Screen, Scripts};
 use crate::{code_of, receipt};
 
-async fn assert_fits(browser: &Browser, screen: Screen) {
-    let widths = browser.ask("[document.documentElement.scrollWidth, window.innerWidth]").await;
-    let (page, window) = (widths[0].as_u64().unwrap(), widths[1].as_u64().unwrap());
-    assert!(page <= window && window == screen.width(), "{page} in {window} at {}", browser.place().await);
-    assert_eq!(browser.complaints().await, [""; 0], "{}", browser.place().await);
-}
-
 /// Waits on the page until the receipt comes by itself, then has its code checked.
 async fn prepare_and_check(screen: Screen, scripts: Scripts) {
     let stage = Stage::new().await;
@@ -24,17 +17,14 @@ async fn prepare_and_check(screen: Screen, scripts: Scripts) {
         create trigger hold before insert on receipts for each row execute function hold()";
     run(&stage, hold);
     let path = format!("/transactions/{id}/receipt");
-    let browser = Browser::start(&stage.web, screen, scripts).await;
-    browser.open("/wallet").await;
-    browser.sign_in("asha").await;
-    browser.arrive("/wallet").await;
+    let browser = Browser::signed_in(&stage.web, "asha", "/wallet", screen, scripts).await;
     browser.open(&path).await;
     browser.see(".empty", "Your receipt is being prepared").await;
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
     // The page that comes back by itself shows what has become of it.
     run(&stage, "update receipts set status = 'failed', error = 'no space left'");
     browser.see(".empty", "could not be made").await;
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
     run(&stage, "update receipts set status = 'pending', attempts = 0, next_attempt_at = now()");
     let code = code_of(&receipt(&stage.asha, &id).await);
 
@@ -43,11 +33,11 @@ async fn prepare_and_check(screen: Screen, scripts: Scripts) {
     browser.press("Check").await;
     browser.arrive(&format!("/verify/{code}")).await;
     browser.see("dl", "12.50 GOLD").await;
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
     browser.fill("code", "ABCD-EFGH-JKLM-NPQR").await;
     browser.press("Check").await;
     browser.see(".summary", "There is no such receipt").await;
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
     audit(&stage.web);
 }
 

@@ -10,53 +10,38 @@ use crate::support::browser::Scripts::{Off, On};
 use crate::support::browser::{Browser, Screen, Scripts};
 use crate::support::web::{PASSWORD, Web, send};
 
-async fn signed_in(web: &Web, login: &str, path: &str, screen: Screen, scripts: Scripts) -> Browser {
-    let browser = Browser::start(web, screen, scripts).await;
-    browser.open(path).await;
-    browser.sign_in(login).await;
-    browser.arrive(path).await;
-    browser
-}
-
-async fn assert_fits(browser: &Browser, screen: Screen) {
-    let widths = browser.ask("[document.documentElement.scrollWidth, window.innerWidth]").await;
-    let (page, window) = (widths[0].as_u64().unwrap(), widths[1].as_u64().unwrap());
-    assert!(page <= window && window == screen.width(), "{page} in {window} at {}", browser.place().await);
-    assert_eq!(browser.complaints().await, [""; 0], "{}", browser.place().await);
-}
-
 /// A user makes a key and revokes it, chooses a zone and another password, and signs out elsewhere.
 async fn settle_in(screen: Screen, scripts: Scripts) {
     let web = Web::start();
     web.have_user("asha", Role::User);
-    let elsewhere = signed_in(&web, "asha", "/wallet", Desk, On).await;
-    let browser = signed_in(&web, "asha", "/wallet", screen, scripts).await;
+    let elsewhere = Browser::signed_in(&web, "asha", "/wallet", Desk, On).await;
+    let browser = Browser::signed_in(&web, "asha", "/wallet", screen, scripts).await;
     browser.press("Account").await;
     browser.press("Settings").await;
     browser.arrive("/settings").await;
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
     assert_eq!(browser.texts("#sessions").await.len(), 1);
     browser.press("Create a key").await;
     browser.arrive("/settings/api-keys/new").await;
     browser.press("Create key").await;
     browser.see("#name-error", "Use 1 to 100 characters.").await;
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
     browser.fill("name", "laptop").await;
     browser.press_submit("Create key").await;
     browser.see("h1", "Your new API key").await;
     assert!(browser.texts("main .form > p > code").await[0].starts_with("cof_"));
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
     browser.press("I have kept it").await;
     browser.arrive("/settings").await;
     browser.press("Revoke laptop").await;
     browser.see("h1", "Revoke “laptop”").await;
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
     browser.press("Revoke key").await;
     browser.see(".flash", "The key is revoked.").await;
     browser.choose("time_zone", "America/Sao_Paulo").await;
     browser.press("Save time zone").await;
     browser.see(".flash", "Times are shown in America/Sao Paulo now.").await;
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
     browser.press("Change password").await;
     browser.arrive("/settings/password").await;
     for (name, text) in
@@ -66,7 +51,7 @@ async fn settle_in(screen: Screen, scripts: Scripts) {
     }
     browser.press_submit("Change password").await;
     browser.see("#repeated_password-error", "not the same").await;
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
     for name in ["current_password", "new_password", "repeated_password"] {
         assert_eq!(browser.value(name).await, "", "{name}");
         browser.fill(name, if name == "current_password" { PASSWORD } else { "four noisy penguins" }).await;
@@ -92,7 +77,7 @@ async fn be_signed_out_in_the_middle(screen: Screen, scripts: Scripts) {
     let web = Web::start();
     web.have_asset_type("CASH", "Cashback", 2);
     web.have_user("root", Role::Admin);
-    let browser = signed_in(&web, "root", "/admin/assets/new", screen, scripts).await;
+    let browser = Browser::signed_in(&web, "root", "/admin/assets/new", screen, scripts).await;
     browser.fill("title", "Festive Cashback").await;
     browser.fill("description", "First line\nand “second” line").await;
     browser.choose("kind", "promotional").await;
@@ -102,10 +87,10 @@ async fn be_signed_out_in_the_middle(screen: Screen, scripts: Scripts) {
     web.db.run_here(|conn| Ok(conn.batch_execute(end)?)).unwrap();
     browser.press("Create credits").await;
     browser.see(".flash", "You were signed out meanwhile").await;
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
     browser.sign_in("root").await;
     browser.see("h1", "New credits").await;
-    assert_fits(&browser, screen).await;
+    browser.assert_sound().await;
     for (name, text) in [
         ("title", "Festive Cashback"),
         ("description", "First line\nand “second” line"),
@@ -140,7 +125,7 @@ async fn be_signed_out_before_a_transfer(scripts: Scripts) {
     web.have_user("bela", Role::User);
     let top_up = json!({"type": "top_up", "user": "asha", "asset_type": "CASH", "amount": "50"});
     assert_eq!(send(admin.post("/transactions").json(&top_up)).await.status(), 201);
-    let browser = signed_in(&web, "asha", "/transfer", Phone, scripts).await;
+    let browser = Browser::signed_in(&web, "asha", "/transfer", Phone, scripts).await;
     browser.fill("receiver", "bela").await;
     browser.choose("asset_type", "CASH").await;
     browser.fill("amount", "12.50").await;
