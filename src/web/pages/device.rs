@@ -1,4 +1,8 @@
-//! What people call a program, by the name that it gives itself.
+//! Where somebody is signed in, and what people call a program, by the name that it gives itself.
+
+use crate::domain::{SessionId, SessionKind};
+use crate::repo::sessions::SessionView;
+use crate::web::view::Moment;
 
 /// Browsers, by the mark in their names. Most carry the marks of those that stand below them.
 const BROWSERS: [(&str, &str); 13] = [
@@ -32,8 +36,43 @@ const SYSTEMS: [(&str, &str); 8] = [
 /// The most characters of a name that a program has made up.
 const LONGEST: usize = 40;
 
+/// A session, as its user and admins see it.
+pub struct SessionRow {
+    /// What ends it.
+    pub id: SessionId,
+    /// The program, in words.
+    pub device: String,
+    /// The program, as it names itself.
+    pub user_agent: String,
+    /// Which door it opens, in a word.
+    pub door: &'static str,
+    /// Where the sign-in came from.
+    pub ip_address: String,
+    /// When it was used last.
+    pub last_used_at: Moment,
+    /// When it was opened.
+    pub created_at: Moment,
+}
+
+impl From<SessionView> for SessionRow {
+    fn from(view: SessionView) -> Self {
+        Self {
+            id: view.id,
+            device: words(&view.user_agent),
+            user_agent: view.user_agent,
+            door: match view.kind {
+                SessionKind::Browser => "Browser",
+                SessionKind::Api => "API",
+            },
+            ip_address: view.ip_address,
+            last_used_at: view.last_used_at.into(),
+            created_at: view.created_at.into(),
+        }
+    }
+}
+
 /// A program in words: `Firefox on Linux`; one that is no browser by the first word of its name.
-pub fn words(user_agent: &str) -> String {
+fn words(user_agent: &str) -> String {
     let find = |names: &[(&str, &'static str)]| {
         names.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name)
     };

@@ -6,15 +6,15 @@ use askama::Template;
 
 use super::claims::OwnedCredit;
 use super::deeds::Deed;
-use crate::domain::{Role, SessionKind, UserStatus};
+use crate::domain::{Role, UserStatus};
 use crate::error::Result;
-use crate::repo::sessions::SessionView;
 use crate::repo::transactions::Activity;
 use crate::repo::users::picture::{self, Picture};
 use crate::repo::wallets::WalletView;
 use crate::repo::{Db, users};
 use crate::web::auth::Admin;
 use crate::web::extract::{Now, PathOf};
+use crate::web::pages::device::SessionRow;
 use crate::web::pages::parts::{Coin, role_word, type_word, user_status_tone, user_status_word};
 use crate::web::view::{self, Chrome, Moment, grouped};
 
@@ -86,30 +86,6 @@ impl From<Activity> for ActivityRow {
             amount: grouped(text.trim_start_matches('-')),
             asset_type: activity.asset_type.to_string(),
             at: activity.created_at.into(),
-        }
-    }
-}
-
-struct SessionRow {
-    device: String,
-    door: &'static str,
-    ip_address: String,
-    last_used_at: Moment,
-    created_at: Moment,
-}
-
-impl From<SessionView> for SessionRow {
-    fn from(session: SessionView) -> Self {
-        let unnamed = session.user_agent.is_empty();
-        Self {
-            device: if unnamed { "Unnamed program".to_owned() } else { session.user_agent },
-            door: match session.kind {
-                SessionKind::Browser => "Browser",
-                SessionKind::Api => "API",
-            },
-            ip_address: session.ip_address,
-            last_used_at: session.last_used_at.into(),
-            created_at: session.created_at.into(),
         }
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct ReviewPage<'a> {
     action: &'static str,
     is_transfer: bool,
     form: &'a MovementForm,
+    /// What it is for, as it will stand in the ledger.
+    description: &'a str,
     initial: String,
     hue: u32,
     amount: String,
@@ -34,6 +36,7 @@ impl<'a> ReviewPage<'a> {
             action: way.path(),
             is_transfer: way == Move::Transfer,
             form,
+            description: form.description.trim(),
             initial,
             hue,
             amount: grouped(&preview.amount.at_scale(preview.scale.0)),

@@ -10,6 +10,7 @@ use actix_web::web::Data;
 use askama::Template;
 use serde::Deserialize;
 
+use super::device::SessionRow;
 use super::list::{self, Choice};
 use super::parts::{role_word, user_status_tone, user_status_word};
 use crate::domain::{SessionId, TimeZone, User, UserStatus};
@@ -19,7 +20,6 @@ use crate::web::auth::{CsrfForm, CurrentUser, Proof};
 use crate::web::extract::Now;
 use crate::web::view::{self, Chrome, Flash, Moment};
 use api_keys::ApiKeyRow;
-use sessions::SessionRow;
 
 /// How many sessions and API keys are listed, the newest.
 const MOST: i64 = 50;
@@ -37,6 +37,8 @@ struct SettingsPage {
     member_since: Moment,
     zones: ZoneField,
     sessions: Vec<SessionRow>,
+    /// The session that the page was asked for in.
+    own: Option<SessionId>,
     api_keys: Vec<ApiKeyRow>,
 }
 
@@ -86,9 +88,10 @@ impl SettingsPage {
             .await?;
         let zones = ZoneField::new(zone, &errors);
         let frozen = user.status == UserStatus::Frozen;
-        let mut sessions: Vec<_> = sessions.items.into_iter().map(|view| SessionRow::new(view, proof)).collect();
+        let mut sessions: Vec<_> = sessions.items.into_iter().map(SessionRow::from).collect();
+        let own = session(proof);
         // The one that asks comes first, whenever it began.
-        sessions.sort_by_key(|session| !session.is_current);
+        sessions.sort_by_key(|session| Some(session.id) != own);
         Ok(Self {
             chrome,
             errors,
@@ -99,6 +102,7 @@ impl SettingsPage {
             id: user.external_id,
             zones,
             sessions,
+            own,
             api_keys: keys.items.into_iter().map(|key| ApiKeyRow::new(key, now.0)).collect(),
         })
     }

@@ -5,55 +5,15 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 
 use super::session;
-use crate::domain::{SessionId, SessionKind};
+use crate::domain::SessionId;
 use crate::error::{Error, Result};
 use crate::repo::Db;
-use crate::repo::sessions::{self, SessionView};
+use crate::repo::sessions;
 use crate::web::auth::{self, CsrfForm, CurrentUser, Proof};
 use crate::web::extract::{Now, PathOf};
-use crate::web::pages::device;
 use crate::web::pages::parts::counted;
 use crate::web::pages::session::NoFields;
-use crate::web::view::{self, Flash, Moment};
-
-/// A session, as its user sees it.
-pub(super) struct SessionRow {
-    /// What ends it.
-    pub(super) id: String,
-    /// The program, in words.
-    pub(super) device: String,
-    /// The program, as it names itself.
-    pub(super) user_agent: String,
-    /// Which door it opens, in a word.
-    pub(super) door: &'static str,
-    /// Where the sign-in came from.
-    pub(super) ip_address: String,
-    /// When it was used last.
-    pub(super) last_used_at: Moment,
-    /// When it was opened.
-    pub(super) created_at: Moment,
-    /// Whether the page was asked for in it.
-    pub(super) is_current: bool,
-}
-
-impl SessionRow {
-    /// The row of a session, on a page that was asked for with a proof.
-    pub(super) fn new(view: SessionView, proof: Proof) -> Self {
-        Self {
-            id: view.id.0.to_string(),
-            device: device::words(&view.user_agent),
-            user_agent: view.user_agent,
-            door: match view.kind {
-                SessionKind::Browser => "Browser",
-                SessionKind::Api => "API",
-            },
-            ip_address: view.ip_address,
-            last_used_at: view.last_used_at.into(),
-            created_at: view.created_at.into(),
-            is_current: proof == Proof::Session(view.id),
-        }
-    }
-}
+use crate::web::view::{self, Flash};
 
 /// `POST /settings/sessions/{id}/end`
 ///
