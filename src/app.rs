@@ -16,10 +16,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::refused;
 use crate::config::{Config, Database};
-use crate::ephemeral::Throttles;
+use crate::ephemeral::{Redis, Throttles};
 use crate::error::Fatal;
 use crate::jobs::Jobs;
 use crate::ledger::{Clock, Ledger, Settings};
+use crate::meters;
 use crate::passwords::Passwords;
 use crate::postgres::{self, DataLock, Options, Server};
 use crate::repo::doorkeeper::Doorkeeper;
@@ -88,7 +89,9 @@ fn serve_on(
     let clock = clock();
     let db = Db::new(database.conninfo(), config.database_pool_size);
     let ledger = Arc::new(start_ledger(database.conninfo(), config, &clock)?);
-    let jobs = Jobs::start(&db, &clock, &config.public_url);
+    meters::install();
+    let redis = config.redis_url.as_deref().map(Redis::start).transpose()?;
+    let jobs = Jobs::start(&db, &clock, &config.public_url, redis.clone());
     let parts = web::Parts {
         db,
         doorkeeper: Doorkeeper::start(database.conninfo()).map_err(|error| no_thread(&error))?,
@@ -96,7 +99,11 @@ fn serve_on(
         passwords: Arc::new(Passwords::start(config.bcrypt_cost).map_err(|error| no_thread(&error))?),
         secret,
         previous_secret: config.secret_key_previous.clone(),
-        throttles: Throttles::new(config.rate_limits),
+        throttles: Throttles::new(config.rate_limits, &clock, redis.clone()),
+        redis,
+        trusted_proxies: config.trusted_proxies.clone(),
+        scrapers: config.scrapers.clone(),
+        bounds: config.bounds,
         clock,
         public_url: config.public_url.clone(),
         jobs: jobs.runs(),

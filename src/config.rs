@@ -3,12 +3,15 @@
 
 use std::env::VarError;
 use std::io::IsTerminal;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
+use ipnet::{IpNet, Ipv4Net};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::ephemeral::{Rate, Rates, Redis};
 use crate::error::Fatal;
 
 /// Every variable that is read, for the test that compares it with the README.
@@ -29,7 +32,26 @@ pub const VARIABLES: &[&str] = &[
     "LOG_FORMAT",
     "LOG_LEVEL",
     "BCRYPT_COST",
+    "REDIS_URL",
+    "TRUSTED_PROXIES",
     "RATE_LIMITS",
+    "RATE_LIMIT_SIGN_IN",
+    "RATE_LIMIT_REGISTER",
+    "RATE_LIMIT_PASSWORDS",
+    "RATE_LIMIT_CLAIMS",
+    "RATE_LIMIT_CODES",
+    "RATE_LIMIT_API_WRITES",
+    "RATE_LIMIT_API_READS",
+    "RATE_LIMIT_PAGES",
+    "METRICS_FROM",
+    "METRICS_TOKEN",
+    "MAX_CONNECTIONS",
+    "MAX_REQUESTS",
+    "HEAD_TIMEOUT",
+    "BODY_TIMEOUT",
+    "REQUEST_TIMEOUT",
+    "KEEP_ALIVE",
+    "SHUTDOWN_TIMEOUT",
     "POSTING_THREADS",
     "POSTING_BATCH_MAX",
     "DEMO_PASSWORD",
@@ -51,6 +73,80 @@ pub enum Database {
     Embedded,
     /// A server of somebody else's, as a libpq connection string or URL.
     External(String),
+}
+
+/// Networks that an address may be in.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Networks(Vec<IpNet>);
+
+impl Networks {
+    /// From where nobody but this machine asks.
+    fn of_this_machine() -> Self {
+        let loopback = Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8);
+        Self(vec![loopback.into(), IpNet::from(IpAddr::from(Ipv6Addr::LOCALHOST))])
+    }
+
+    /// Whether an address is in one of them.
+    pub fn contain(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// `10.0.0.0/8, 192.0.2.7, ::1`: networks and single addresses.
+impl std::str::FromStr for Networks {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let network = |part: &str| {
+            let part = part.trim();
+            part.parse().or_else(|_| part.parse::<IpAddr>().map(IpNet::from)).map_err(drop)
+        };
+        text.split(',').map(network).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// How much the server takes on, and how long it waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// How many connections are open at once.
+    pub connections: usize,
+    /// How many requests are worked on at once; the next is told to come back.
+    pub requests: usize,
+    /// How long a client may take for a request's head.
+    pub head: Duration,
+    /// How long it may take for a request's body.
+    pub body: Duration,
+    /// How long a request may take in all.
+    pub request: Duration,
+    /// How long a connection waits for its next request.
+    pub keep_alive: Duration,
+    /// How long requests on their way may take once the server is stopping.
+    pub shutdown: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            connections: 1000,
+            requests: 512,
+            head: seconds(5),
+            body: seconds(10),
+            request: seconds(30),
+            keep_alive: seconds(75),
+            shutdown: seconds(30),
+        }
+    }
+}
+
+/// Who may read what is measured.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scrapers {
+    /// From where.
+    pub networks: Networks,
+    /// With which bearer token, from anywhere.
+    pub token: Option<String>,
 }
 
 /// The configuration of one process.
@@ -77,8 +173,16 @@ pub struct Config {
     pub log_level: String,
     /// bcrypt's cost, 4 to 16: each step doubles the time of a sign-in.
     pub bcrypt_cost: u32,
-    /// Whether those who guess passwords and codes are made to wait.
-    pub rate_limits: bool,
+    /// The Redis that instances share.
+    pub redis_url: Option<String>,
+    /// The proxies that are believed when they say for whom they ask.
+    pub trusted_proxies: Networks,
+    /// How often what may happen; none: as often as anybody likes.
+    pub rate_limits: Option<Rates>,
+    /// Who may read what is measured.
+    pub scrapers: Scrapers,
+    /// How much the server takes on.
+    pub bounds: Bounds,
     /// How many threads post batches, each with a lane of the treasury of its own.
     pub posting_threads: usize,
     /// How many commands one batch takes at most.
@@ -149,11 +253,11 @@ impl Config {
             log_format,
             log_level,
             bcrypt_cost: number(&set, "BCRYPT_COST", 12, 4, 16)?,
-            rate_limits: match set("RATE_LIMITS").as_deref() {
-                None | Some("on") => true,
-                Some("off") => false,
-                Some(_) => return Err(bad("RATE_LIMITS", "on or off")),
-            },
+            redis_url: redis_url(&set)?,
+            trusted_proxies: networks(&set, "TRUSTED_PROXIES")?.unwrap_or_default(),
+            rate_limits: rates(&set)?,
+            scrapers: scrapers(&set)?,
+            bounds: bounds(&set)?,
             posting_threads: number(&set, "POSTING_THREADS", 2, 1, 16)?,
             posting_batch_max: number(&set, "POSTING_BATCH_MAX", 256, 1, 1000)?,
             demo_password: set("DEMO_PASSWORD"),
@@ -201,6 +305,78 @@ fn secret(set: Lookup<'_>, name: &str) -> Result<Option<String>, Fatal> {
     }
 }
 
+fn redis_url(set: Lookup<'_>) -> Result<Option<String>, Fatal> {
+    match set("REDIS_URL") {
+        Some(url) if !Redis::is_address(&url) => {
+            Err(bad("REDIS_URL", "an address such as redis://:password@host:6379/0"))
+        }
+        url => Ok(url),
+    }
+}
+
+fn networks(set: Lookup<'_>, name: &str) -> Result<Option<Networks>, Fatal> {
+    let Some(text) = set(name) else { return Ok(None) };
+    text.parse().map(Some).map_err(|()| bad(name, "addresses and networks, for example 10.0.0.0/8, 192.0.2.7"))
+}
+
+fn rates(set: Lookup<'_>) -> Result<Option<Rates>, Fatal> {
+    let rate = |name: &str, default: Rate| match set(name) {
+        None => Ok(default),
+        Some(text) => text.parse().map_err(|()| bad(name, "a number and a period, for example 600/m or 20/10m")),
+    };
+    let default = Rates::default();
+    let rates = Rates {
+        sign_in: rate("RATE_LIMIT_SIGN_IN", default.sign_in)?,
+        register: rate("RATE_LIMIT_REGISTER", default.register)?,
+        passwords: rate("RATE_LIMIT_PASSWORDS", default.passwords)?,
+        claims: rate("RATE_LIMIT_CLAIMS", default.claims)?,
+        codes: rate("RATE_LIMIT_CODES", default.codes)?,
+        api_writes: rate("RATE_LIMIT_API_WRITES", default.api_writes)?,
+        api_reads: rate("RATE_LIMIT_API_READS", default.api_reads)?,
+        pages: rate("RATE_LIMIT_PAGES", default.pages)?,
+    };
+    match set("RATE_LIMITS").as_deref() {
+        None | Some("on") => Ok(Some(rates)),
+        Some("off") => Ok(None),
+        Some(_) => Err(bad("RATE_LIMITS", "on or off")),
+    }
+}
+
+fn scrapers(set: Lookup<'_>) -> Result<Scrapers, Fatal> {
+    let token = set("METRICS_TOKEN");
+    if token.as_ref().is_some_and(|token| token.len() < 16) {
+        return Err(bad("METRICS_TOKEN", "at least 16 characters"));
+    }
+    let networks = match set("METRICS_FROM").as_deref() {
+        Some("off") => Networks::default(),
+        Some(_) => networks(set, "METRICS_FROM")?.unwrap_or_default(),
+        None => Networks::of_this_machine(),
+    };
+    Ok(Scrapers { networks, token })
+}
+
+fn bounds(set: Lookup<'_>) -> Result<Bounds, Fatal> {
+    let seconds = |name: &str, default: Duration| match set(name) {
+        None => Ok(default),
+        Some(text) => text
+            .strip_suffix('s')
+            .and_then(|number| number.parse().ok())
+            .filter(|number| (1..=3600).contains(number))
+            .map(Duration::from_secs)
+            .ok_or_else(|| bad(name, "a number of seconds from 1s to 3600s")),
+    };
+    let default = Bounds::default();
+    Ok(Bounds {
+        connections: number(set, "MAX_CONNECTIONS", default.connections, 16, 100_000)?,
+        requests: number(set, "MAX_REQUESTS", default.requests, 1, 100_000)?,
+        head: seconds("HEAD_TIMEOUT", default.head)?,
+        body: seconds("BODY_TIMEOUT", default.body)?,
+        request: seconds("REQUEST_TIMEOUT", default.request)?,
+        keep_alive: seconds("KEEP_ALIVE", default.keep_alive)?,
+        shutdown: seconds("SHUTDOWN_TIMEOUT", default.shutdown)?,
+    })
+}
+
 fn bind(set: Lookup<'_>) -> Result<SocketAddr, Fatal> {
     if let Some(text) = set("BIND") {
         return text.parse().map_err(|_| bad("BIND", "an address and a port, for example 127.0.0.1:8080"));
@@ -215,6 +391,11 @@ fn database(set: Lookup<'_>) -> Result<Database, Fatal> {
     if let Some(url) = set("DATABASE_URL") {
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(bad("DATABASE_URL", "an address such as postgres://user:password@host:5432/database"));
+        }
+        if !cfg!(feature = "tls") && DEMANDS_OF_TLS.iter().any(|demand| url.contains(demand)) {
+            return Err(Fatal::new(
+                "DATABASE_URL asks for TLS by its sslmode, which is not in this build: build Coffer with --features tls",
+            ));
         }
         return Ok(Database::External(with_patience(url)));
     }
@@ -231,6 +412,9 @@ fn database(set: Lookup<'_>) -> Result<Database, Fatal> {
     }
     Ok(Database::External(conninfo))
 }
+
+/// How an address asks that nothing be sent unencrypted (PostgreSQL documentation, 34.1.2).
+const DEMANDS_OF_TLS: [&str; 3] = ["sslmode=require", "sslmode=verify-ca", "sslmode=verify-full"];
 
 /// What libpq waits for at most, since by default it waits for ever: seconds for a connection, and
 /// how long a silent network is believed (milliseconds for what was sent and not confirmed).

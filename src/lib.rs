@@ -9,7 +9,8 @@
 //! - [`ledger`] is the one path that moves value: commands go in, balanced postings come out.
 //! - [`repo`] holds all other SQL, one file per noun, one function per verb of the business.
 //! - [`documents`] typesets receipts and statements: plain data in, a PDF out.
-//! - [`ephemeral`] is what may be lost at any moment: who has failed how often.
+//! - [`ephemeral`] is what may be lost at any moment: who has asked or failed how often; Redis shares it.
+//! - [`meters`] is what is counted and timed, for `/metrics`.
 //! - [`domain`] names the nouns and their rules, without queries, clocks or HTTP.
 //! - [`passwords`] has the rules for passwords, and the threads that hash them.
 //! - [`postgres`] runs the private PostgreSQL server of an installation that brought none.
@@ -25,6 +26,7 @@ pub mod error;
 pub mod jobs;
 pub mod ledger;
 pub mod logging;
+pub mod meters;
 pub mod passwords;
 pub mod postgres;
 pub mod repo;

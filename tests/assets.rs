@@ -430,7 +430,7 @@ fn of_two_instances_each_credit_is_expired_by_one_of_them_and_once() {
     }
     // Both instances think that it is tomorrow, and both look for what is due when they start.
     let tomorrow: Clock = Arc::new(move || now + TimeDelta::days(1));
-    let instances = pools.each_ref().map(|db| Jobs::start(db, &tomorrow, "http://localhost"));
+    let instances = pools.each_ref().map(|db| Jobs::start(db, &tomorrow, "http://localhost", None));
     let status = |jobs: &Jobs| jobs.runs().all()[EXPIRY].status;
     eventually("both have run", || instances.iter().all(|jobs| status(jobs) != RunStatus::Pending));
     let outcomes = instances.each_ref().map(status);

@@ -13,6 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use coffer::domain::Role;
 use coffer::repo::assets;
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
 use futures::StreamExt;
 use futures::future::join_all;
 use reqwest::Response;
@@ -47,6 +49,21 @@ async fn of_two_hundred_users_who_claim_one_credit_at_once_exactly_one_gets_it()
     assert_eq!(&again.json::<Value>().await.unwrap(), claimed);
     let loser = users.iter().find(|user| user.name != winner.name).unwrap();
     assert_eq!(problem(send(loser.claim(credit)).await).await, is(409, "already_claimed"));
+    audit(&web);
+}
+
+#[actix_web::test]
+async fn whoever_comes_too_late_for_a_known_credit_is_told_so_from_memory() {
+    let (web, admin) = web_with_admin().await;
+    let (winner, loser) = (caller(&web, "alice", Role::User).await, caller(&web, "bob", Role::User).await);
+    let credit = admin.issue(1, "GOLD", "100.00").await[0];
+    assert_eq!(send(winner.claim(credit)).await.status(), 201);
+    // Where claims go to the database, they wait for this one, and give up.
+    let mut blocker = PgConnection::establish(web.conninfo()).unwrap();
+    blocker.batch_execute("begin; lock table assets, claims in access exclusive mode").unwrap();
+    assert_eq!(problem(send(loser.claim(credit)).await).await, is(409, "already_claimed"));
+    blocker.batch_execute("rollback").unwrap();
+    assert_eq!(send(winner.claim(credit)).await.status(), 200);
     audit(&web);
 }
 

@@ -6,14 +6,16 @@ pub mod receipts;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use clokwerk::{Interval, Job, ScheduleHandle, Scheduler, TimeUnits};
 
+use crate::ephemeral::{Lock, Redis};
 use crate::error::{Error, Result};
 use crate::ledger::Clock;
 use crate::ledger::proofs;
+use crate::meters;
 use crate::repo::{self, Db};
 
 /// How a job's last run ended.
@@ -88,14 +90,14 @@ const LOOK: Duration = Duration::from_millis(200);
 impl Jobs {
     /// Starts the threads. `public_url` is the address that receipts lead to. Expiry, figures and the
     /// proof of the books come at once, too, for what happened while nothing was running.
-    pub fn start(db: &Db, clock: &Clock, public_url: &str) -> Self {
+    pub fn start(db: &Db, clock: &Clock, public_url: &str, redis: Option<Redis>) -> Self {
         let runs = Runs::new(&[EXPIRY, CLEAN_UP, FIGURES, RECEIPTS, VERIFY]);
         let mut scheduler = Scheduler::with_tz(Utc);
         let mut schedule = |name: &'static str, lock: i64, when: Interval, work: Work| {
-            let (db, clock, runs) = (db.clone(), Arc::clone(clock), runs.clone());
+            let (db, clock, runs, redis) = (db.clone(), Arc::clone(clock), runs.clone(), redis.clone());
             let run = move || {
                 let now = clock();
-                run_once(name, &runs, &clock, || repo::locks::run_alone(&db, lock, || work(&db, now)));
+                run_once(name, &runs, &clock, || run_alone(redis.as_ref(), &db, (name, lock), || work(&db, now)));
             };
             if name != CLEAN_UP {
                 scheduler.every(1.seconds()).once().run(run.clone());
@@ -115,6 +117,7 @@ impl Jobs {
         let mut scheduler = Scheduler::with_tz(Utc);
         let run = move || {
             run_once(RECEIPTS, &runs, &clock, || receipts::make_due(&db, &clock, &url).map(Some));
+            meters::sum_up();
         };
         scheduler.every(1.seconds()).run(run);
         scheduler
@@ -141,6 +144,7 @@ type Work = fn(&Db, DateTime<Utc>) -> Result<()>;
 /// Runs a job, which says `None` where another instance is at it, and notes how it ended. A panic
 /// ends this run, not the thread.
 fn run_once(name: &'static str, runs: &Runs, clock: &Clock, job: impl FnOnce() -> Result<Option<()>>) {
+    let started = Instant::now();
     let outcome = catch_unwind(AssertUnwindSafe(job));
     let status = match outcome {
         Ok(Ok(Some(()))) => RunStatus::Ok,
@@ -154,7 +158,35 @@ fn run_once(name: &'static str, runs: &Runs, clock: &Clock, job: impl FnOnce() -
             RunStatus::Failed
         }
     };
-    runs.note(name, Run { last_run: Some(clock()), status });
+    let now = clock();
+    let word = match status {
+        RunStatus::Ok | RunStatus::Pending => "ok",
+        RunStatus::ElsewhereRunning => "elsewhere",
+        RunStatus::Failed => "failed",
+    };
+    let ended_well = (status != RunStatus::Failed).then(|| u32::try_from(now.timestamp()).ok()).flatten();
+    meters::job(name, word, started.elapsed(), ended_well);
+    runs.note(name, Run { last_run: Some(now), status });
+}
+
+/// Does a job's work under its lock, by name in Redis where that answers, else by number in
+/// PostgreSQL; nothing where another instance is at it. The work of every job may be done by two at
+/// once without harm, should one instance see Redis and another not.
+fn run_alone(
+    redis: Option<&Redis>,
+    db: &Db,
+    (name, number): (&str, i64),
+    work: impl FnOnce() -> Result<()>,
+) -> Result<Option<()>> {
+    match redis.map_or(Lock::Unavailable, |redis| redis.lock(name)) {
+        Lock::Held(held) => {
+            let done = work();
+            drop(held);
+            done.map(Some)
+        }
+        Lock::Elsewhere => Ok(None),
+        Lock::Unavailable => repo::locks::run_alone(db, number, work),
+    }
 }
 
 /// Marks assets whose time has passed as expired.

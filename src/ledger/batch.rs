@@ -19,9 +19,10 @@ use diesel::result::Error as DieselError;
 use self::lock::{Locks, open_book};
 use self::write::{WalletIds, write};
 use super::{Outcome, Outcomes};
-use crate::domain::posting::{Action, Answer, Book, Command, Decision, EntryLine, Origin, Posting, decide};
-use crate::domain::{Balance, Entry, Lane, Owner, Transaction, TransactionId, TransactionType};
+use crate::domain::posting::{Action, Answer, AssetState, Book, Command, Decision, EntryLine, Origin, Posting, decide};
+use crate::domain::{AssetId, Balance, Entry, Lane, Owner, Transaction, TransactionId, TransactionType, UserId};
 use crate::error::{Error, Refusal};
+use crate::meters;
 use crate::repo;
 use crate::repo::audit::{Act, Actor};
 
@@ -79,7 +80,15 @@ impl Verdict {
     }
 }
 
-/// Posts a batch and answers each of its groups, in their order.
+/// What came of a batch.
+pub(super) struct Posted {
+    /// What became of each of its groups, in their order.
+    pub(super) outcomes: Vec<Outcomes>,
+    /// The assets that it named and that are claimed now, with their owners.
+    pub(super) claimed: Vec<(AssetId, UserId)>,
+}
+
+/// Posts a batch.
 ///
 /// # Errors
 /// [`Failure`]; the connection is then in no transaction, or gone.
@@ -88,16 +97,19 @@ pub(super) fn post(
     lane: Lane,
     now: DateTime<Utc>,
     groups: &[Group<'_>],
-) -> Result<Vec<Outcomes>, Failure> {
+) -> Result<Posted, Failure> {
     conn.batch_execute("begin")?;
     match decide_and_write(conn, lane, now, groups) {
-        Ok((outcomes, true)) => match conn.batch_execute("commit") {
-            Ok(()) => Ok(outcomes),
+        Ok((posted, true)) => match conn.batch_execute("commit") {
+            Ok(()) => {
+                meters::committed();
+                Ok(posted)
+            }
             Err(_) => Err(Failure::InDoubt),
         },
-        Ok((outcomes, false)) => {
+        Ok((posted, false)) => {
             conn.batch_execute("rollback")?;
-            Ok(outcomes)
+            Ok(posted)
         }
         Err(failure) => {
             // Where this fails, too, the connection is gone, and the writer finds that out.
@@ -113,7 +125,7 @@ fn decide_and_write(
     lane: Lane,
     now: DateTime<Utc>,
     groups: &[Group<'_>],
-) -> Result<(Vec<Outcomes>, bool), Failure> {
+) -> Result<(Posted, bool), Failure> {
     let commands: Vec<&Command> = groups.iter().flat_map(|group| group.commands.iter().copied()).collect();
     let mut book = open_book(conn, lane, now, &commands, Locks::Held)?;
     let verdicts = groups.iter().map(|group| judge(&mut book, group)).collect::<Result<Vec<_>, _>>()?;
@@ -154,7 +166,10 @@ fn decide_and_write(
             each.collect::<Result<_, Failure>>().map(Outcomes::Each)
         }
     });
-    Ok((outcomes.collect::<Result<_, _>>()?, has_written))
+    let outcomes = outcomes.collect::<Result<_, _>>()?;
+    let owner = |(id, state): (&AssetId, &AssetState)| state.claimed.map(|(owner, _)| (*id, owner));
+    let claimed = book.assets.iter().filter_map(owner).collect();
+    Ok((Posted { outcomes, claimed }, has_written))
 }
 
 /// Decides a group; where all are to happen or none, the book stays as it was after a refusal.

@@ -5,6 +5,7 @@
 //! transaction, `domain::posting` decides. [`verify`] proves that the books are right, and [`proofs`] keeps what it said.
 
 mod batch;
+mod claimed;
 pub mod proofs;
 pub mod verify;
 mod writer;

@@ -15,11 +15,13 @@ use diesel::connection::SimpleConnection;
 use diesel::result::Error as DieselError;
 use tokio::sync::oneshot;
 
-use super::batch::{self, Failure, Group};
+use super::batch::{self, Failure, Group, Posted};
+use super::claimed::Claimed;
 use super::{Outcome, Outcomes};
-use crate::domain::posting::Command;
+use crate::domain::posting::{Action, Command};
 use crate::domain::{Lane, TransactionId, UserId};
-use crate::error::{Error, Result};
+use crate::error::{Error, Refusal, Result};
+use crate::meters;
 use crate::repo;
 
 /// The time, as the application has it.
@@ -56,6 +58,7 @@ struct Request {
     items: Vec<Item>,
     /// Whether all are to happen or none.
     atomic: bool,
+    since: Instant,
     answer: oneshot::Sender<Result<Outcomes>>,
 }
 
@@ -68,7 +71,7 @@ struct Item {
 impl Request {
     fn new(commands: Vec<Command>, atomic: bool, answer: oneshot::Sender<Result<Outcomes>>) -> Self {
         let items = commands.into_iter().map(|command| Item { command, settled: None }).collect();
-        Self { items, atomic, answer }
+        Self { items, atomic, since: Instant::now(), answer }
     }
 
     /// What is still to be posted. Where some of it is settled, all of it has happened that can.
@@ -97,6 +100,7 @@ impl Request {
 pub struct Ledger {
     lanes: Mutex<Vec<Queue>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    claimed: Arc<Claimed>,
 }
 
 /// The way to one posting thread.
@@ -132,19 +136,21 @@ impl Ledger {
     pub fn start(settings: &Settings, clock: &Clock) -> std::io::Result<Self> {
         let mut lanes = Vec::new();
         let mut threads = Vec::new();
+        let claimed = Arc::new(Claimed::default());
         for lane in (0..).map(Lane).take(settings.threads) {
             // Room for the batch being gathered and three more; beyond that nobody would wait.
             let (requests, receiver) = sync_channel(4 * settings.batch_max);
             let room = 4 * settings.batch_max.max(LARGEST_GROUP);
             let waiting = Arc::new(AtomicUsize::new(0));
             let (settings, clock) = (settings.clone(), Arc::clone(clock));
-            let mut poster = Poster { lane, settings, clock, conn: None, waiting: Arc::clone(&waiting) };
+            let (waits, claimed) = (Arc::clone(&waiting), Arc::clone(&claimed));
+            let mut poster = Poster { lane, settings, clock, conn: None, waiting: waits, claimed };
             let thread =
                 std::thread::Builder::new().name(format!("posting-{}", lane.0)).spawn(move || poster.run(&receiver))?;
             lanes.push(Queue { requests, waiting, room });
             threads.push(thread);
         }
-        Ok(Self { lanes: Mutex::new(lanes), threads: Mutex::new(threads) })
+        Ok(Self { lanes: Mutex::new(lanes), threads: Mutex::new(threads), claimed })
     }
 
     /// Submits a command and waits for its outcome, which is durable.
@@ -154,6 +160,10 @@ impl Ledger {
     /// wait; [`Error::DatabaseUnavailable`] where nothing was done; [`Error::CommitUnknown`] where
     /// it could not be learned whether it was.
     pub async fn submit(&self, command: Command) -> Result<Outcome> {
+        if self.claimed.is_too_late(&command) {
+            meters::claimed("already_claimed");
+            return Err(Refusal::AlreadyClaimed.into());
+        }
         single(self.submit_together(vec![command], false).await?)
     }
 
@@ -221,6 +231,7 @@ struct Poster {
     clock: Clock,
     conn: Option<PgConnection>,
     waiting: Arc<AtomicUsize>,
+    claimed: Arc<Claimed>,
 }
 
 impl Poster {
@@ -234,12 +245,16 @@ impl Poster {
                 commands += next.items.len();
                 batch.push(next);
             }
-            self.waiting.fetch_sub(commands, Ordering::Relaxed);
+            let waiting = self.waiting.fetch_sub(commands, Ordering::Relaxed).saturating_sub(commands);
+            meters::queue_depth(self.lane.0, waiting);
+            batch.iter().for_each(|request| meters::waited(request.since.elapsed()));
+            let started = Instant::now();
             // Whoever waits in a batch that panics learns that its outcome is unknown.
             if catch_unwind(AssertUnwindSafe(|| self.serve(batch))).is_err() {
                 tracing::error!(lane = self.lane.0, "posting a batch panicked");
                 self.conn = None;
             }
+            meters::batch(commands, started.elapsed());
         }
     }
 
@@ -273,6 +288,7 @@ impl Poster {
                 return give_up(batch, in_doubt, reason);
             }
             failures += 1;
+            meters::retried();
             std::thread::sleep(pause(failures, self.lane));
         }
     }
@@ -290,10 +306,12 @@ impl Poster {
             return Ok(());
         }
         let groups: Vec<Group<'_>> = batch.iter().map(Request::group).collect();
-        let mut outcomes = batch::post(conn, lane, now, &groups)?;
+        let Posted { mut outcomes, claimed } = batch::post(conn, lane, now, &groups)?;
         if in_doubt {
             correct_by_late_commit(conn, &groups, &mut outcomes)?;
         }
+        groups.iter().zip(&outcomes).for_each(|(group, outcomes)| count_claims(group, outcomes));
+        self.claimed.remember(claimed);
         for (request, outcomes) in std::mem::take(batch).into_iter().zip(outcomes) {
             request.answer(outcomes);
         }
@@ -401,6 +419,24 @@ fn correct_by_late_commit(
         }
     }
     Ok(())
+}
+
+/// Counts what became of the claims among a group's commands.
+fn count_claims(group: &Group<'_>, outcomes: &Outcomes) {
+    let Outcomes::Each(each) = outcomes else { return };
+    for (command, outcome) in group.commands.iter().zip(each) {
+        if let Action::Claim { .. } | Action::ClaimAny { .. } = command.action {
+            meters::claimed(match outcome {
+                Ok(Outcome::Posted(_)) => "claimed",
+                Ok(Outcome::Replayed(_) | Outcome::Again { .. }) => "repeated",
+                Err(Refusal::AlreadyClaimed) => "already_claimed",
+                Err(Refusal::AssetExpired) => "asset_expired",
+                Err(Refusal::SoldOut) => "sold_out",
+                Err(Refusal::ClaimLimitReached) => "claim_limit_reached",
+                Err(_) => "refused",
+            });
+        }
+    }
 }
 
 /// Whether somebody else held a lock for too long. Diesel does not tell SQLSTATE 55P03 (lock not

@@ -188,6 +188,12 @@ impl Db {
         Self { pool: Arc::new(pool) }
     }
 
+    /// How many connections are open, and how many of them are idle.
+    pub fn connections(&self) -> (u32, u32) {
+        let state = self.pool.state();
+        (state.connections, state.idle_connections)
+    }
+
     /// Runs a verb on a blocking thread with a connection of the pool: the only bridge from async
     /// code to SQL.
     ///

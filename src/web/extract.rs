@@ -5,7 +5,6 @@
 //! `Admin` stand first: then whoever may not call a route learns that, and nothing else.
 
 use std::future::{Ready, ready};
-use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
@@ -17,11 +16,9 @@ use serde::de::DeserializeOwned;
 use super::auth::{self, Extraction};
 use super::json::{self, Fields};
 use super::problem;
+use crate::config::Bounds;
 use crate::error::{Error, FieldError, Result};
 use crate::ledger::Clock;
-
-/// How long a body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// The two doors: each has its own proof of who is asking and its own looks of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +33,7 @@ impl Door {
     /// The door that a path lies behind, whether or not there is anything.
     pub fn of(path: &str) -> Self {
         let below = |root: &str| path.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if below("/api") || below("/health") { Self::Api } else { Self::Pages }
+        if below("/api") || below("/health") || below("/metrics") { Self::Api } else { Self::Pages }
     }
 }
 
@@ -69,35 +66,6 @@ impl FromRequest for Now {
     }
 }
 
-/// What a session and the audit log keep about where a request came from.
-#[derive(Debug, Clone)]
-pub struct Client {
-    /// The program, as it names itself.
-    pub user_agent: String,
-    /// The address of the peer.
-    pub ip_address: String,
-}
-
-impl FromRequest for Client {
-    type Error = Error;
-    type Future = Ready<Result<Self>>;
-
-    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(Self::of(req)))
-    }
-}
-
-impl Client {
-    /// Where a request came from.
-    pub fn of(req: &HttpRequest) -> Self {
-        let agent = req.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
-        Self {
-            user_agent: agent.unwrap_or_default().to_owned(),
-            ip_address: req.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default(),
-        }
-    }
-}
-
 /// What was read, or why it cannot be, which is said only once it is known who is asking.
 pub(super) async fn after_visitor<T>(req: HttpRequest, read: impl Future<Output = Result<T>>) -> Result<T> {
     let result = read.await;
@@ -108,11 +76,11 @@ pub(super) async fn after_visitor<T>(req: HttpRequest, read: impl Future<Output 
     result
 }
 
-/// The whole body, at most as long as the route's `PayloadConfig` allows, within ten seconds.
+/// The whole body, at most as long as the route's `PayloadConfig` allows, in the time for it.
 pub(super) fn body(req: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Bytes>> + use<> {
-    let bytes = Bytes::from_request(req, payload);
+    let (bytes, bounds) = (Bytes::from_request(req, payload), data::<Bounds>(req));
     async move {
-        let arrived = tokio::time::timeout(BODY_TIME, bytes).await;
+        let arrived = tokio::time::timeout(bounds?.body, bytes).await;
         arrived.map_err(|_| Error::TooSlow)?.map_err(|error| problem::from_actix(&error))
     }
 }

@@ -15,8 +15,9 @@ use tracing::Instrument;
 use super::api::openapi::OpenApiDocument;
 use super::auth::{Admin, CurrentUser};
 use super::extract::Door;
-use super::{Access, Route, Site, auth, extract, kept, pages, problem};
+use super::{Access, Route, Site, auth, extract, gate, kept, pages, problem};
 use crate::error::Error;
+use crate::meters;
 
 /// The longest request id that is taken over from the caller.
 const LONGEST_REQUEST_ID: usize = 64;
@@ -75,18 +76,22 @@ pub async fn observe(
     let span = tracing::info_span!("request", request_id = id.0);
     req.extensions_mut().insert(id.clone());
     let mut res = next.call(req).instrument(span).await?;
-    let duration_ms = started.elapsed().div_duration_f64(Duration::from_millis(1));
-    let req = res.request();
-    let user = auth::known_visitor(req).map(|current| current.user.external_id);
+    let took = started.elapsed();
+    let req = res.request().clone();
+    let user = auth::known_visitor(&req).map(|current| current.user.external_id);
+    let pattern = req.match_pattern();
+    let route = pattern.as_deref().unwrap_or("-");
+    meters::request(req.method().as_str(), route, res.status().as_u16(), took);
     tracing::info!(
         target: "request",
         request_id = id.0,
         method = %req.method(),
-        route = req.match_pattern().as_deref().unwrap_or("-"),
+        route,
         status = res.status().as_u16(),
-        duration_ms,
+        duration_ms = took.div_duration_f64(Duration::from_millis(1)),
         user,
     );
+    gate::tell(&req, res.headers_mut());
     let https = req.app_data::<Data<Site>>().is_some_and(|site| site.is_https());
     protect(res.headers_mut(), &id, https);
     Ok(res)

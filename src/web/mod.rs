@@ -5,13 +5,16 @@
 
 pub mod api;
 pub mod auth;
+mod client;
 mod csv;
 mod docs;
 mod etag;
 pub mod extract;
 mod files;
+mod gate;
 mod json;
 mod kept;
+mod metrics;
 pub mod middleware;
 pub mod pages;
 pub mod problem;
@@ -21,7 +24,7 @@ pub mod view;
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_session::SessionMiddleware;
 use actix_session::config::PersistentSession;
@@ -34,7 +37,8 @@ use actix_web::middleware::{Compress, from_fn};
 use actix_web::web::{self, Data, PayloadConfig, ServiceConfig};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 
-use crate::ephemeral::{PasswordProofs, Throttles};
+use crate::config::{Bounds, Networks, Scrapers};
+use crate::ephemeral::{PasswordProofs, Redis, Throttles};
 use crate::error::Error;
 use crate::jobs::Runs;
 use crate::ledger::{Clock, Ledger};
@@ -43,6 +47,7 @@ use crate::repo::doorkeeper::Doorkeeper;
 use crate::repo::{Db, sessions};
 use api::openapi::OpenApiDocument;
 use auth::Keys;
+use gate::Crowd;
 use statements::Press;
 use static_files::StaticFiles;
 
@@ -54,18 +59,6 @@ const LARGEST_IMPORT: usize = 1024 * 1024;
 
 /// The largest form with such a file in it, in bytes.
 const LARGEST_UPLOAD: usize = LARGEST_IMPORT + 4 * 1024;
-
-/// How many connections are open at once, in all.
-const MOST_CONNECTIONS: usize = 1000;
-
-/// How long a client may take for a request's head.
-const HEAD_TIME: Duration = Duration::from_secs(5);
-
-/// How long a connection waits for its next request.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
-/// How long requests on their way may take once the server is stopping, in seconds.
-const SHUTDOWN_SECONDS: u64 = 30;
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +107,7 @@ macro_rules! routes {
                         $(.app_data(PayloadConfig::new($largest_body)))?
                         .wrap(from_fn(|req, next| middleware::refuse_stray_query(ROUTE, req, next)))
                         .wrap(from_fn(|req, next| middleware::keep_form(ROUTE, req, next)))
+                        .wrap(from_fn(|req, next| gate::pass(ROUTE, req, next)))
                         .route(web::route().to($($handler)::+)),
                 );
             })*
@@ -196,6 +190,9 @@ routes! {
         GET  ""                Public  api::system::health;
         GET  "/live"           Public  api::system::live;
         GET  "/ready"          Public  api::system::ready;
+    }
+    metrics_routes "/metrics" {
+        GET  ""                Public  metrics::show;
     }
     docs_routes "/docs" {
         GET  ""                Public  docs::page;
@@ -312,8 +309,16 @@ pub struct Parts {
     pub secret: String,
     /// The secret of before, whose tokens are still read.
     pub previous_secret: Option<String>,
-    /// Who has failed how often.
+    /// Who has asked or failed how often.
     pub throttles: Throttles,
+    /// What instances share, where there is Redis.
+    pub redis: Option<Redis>,
+    /// The proxies that are believed.
+    pub trusted_proxies: Networks,
+    /// Who may read what is measured.
+    pub scrapers: Scrapers,
+    /// How much the server takes on.
+    pub bounds: Bounds,
     /// The time.
     pub clock: Clock,
     /// The address that users type, without a slash at its end.
@@ -328,6 +333,8 @@ pub struct Site {
     pub public_url: String,
     /// When the process began to serve.
     pub started: Instant,
+    /// The proxies that are believed when they say for whom they ask.
+    pub trusted_proxies: Networks,
 }
 
 impl Site {
@@ -347,7 +354,13 @@ pub fn serve(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
     let proofs = Data::new(PasswordProofs::new().map_err(std::io::Error::other)?);
     let throttles = Data::new(parts.throttles);
     let press = Data::new(Press::new(&parts.public_url));
-    let site = Data::new(Site { public_url: parts.public_url, started: Instant::now() });
+    let site = Site {
+        public_url: parts.public_url,
+        started: Instant::now(),
+        trusted_proxies: parts.trusted_proxies,
+    };
+    let (site, redis, scrapers) = (Data::new(site), Data::new(parts.redis), Data::new(parts.scrapers));
+    let (bounds, crowd) = (Data::new(parts.bounds), Data::new(Crowd::default()));
     let files = Data::new(StaticFiles::load());
     let document = Data::new(OpenApiDocument::load().map_err(std::io::Error::other)?);
     let (db, clock, jobs) = (Data::new(parts.db), Data::new(parts.clock), Data::new(parts.jobs));
@@ -363,6 +376,10 @@ pub fn serve(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
             .app_data(keys.clone())
             .app_data(proofs.clone())
             .app_data(throttles.clone())
+            .app_data(redis.clone())
+            .app_data(scrapers.clone())
+            .app_data(bounds.clone())
+            .app_data(crowd.clone())
             .app_data(clock.clone())
             .app_data(site.clone())
             .app_data(files.clone())
@@ -376,11 +393,11 @@ pub fn serve(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
     });
     Ok(server
         .workers(workers)
-        .max_connections(MOST_CONNECTIONS.div_ceil(workers))
-        .client_request_timeout(HEAD_TIME)
-        .keep_alive(KEEP_ALIVE)
+        .max_connections(parts.bounds.connections.div_ceil(workers))
+        .client_request_timeout(parts.bounds.head)
+        .keep_alive(parts.bounds.keep_alive)
         .tcp_nodelay(true)
-        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .shutdown_timeout(parts.bounds.shutdown.as_secs())
         .disable_signals()
         .listen(listener)?
         .run())
@@ -401,6 +418,7 @@ fn routes(config: &mut ServiceConfig, keys: &Keys, https: bool) {
                 .wrap(from_fn(etag::mark)),
         )
         .service(web::scope("/health").configure(system_routes).default_service(rest()).wrap(render()))
+        .service(web::scope("/metrics").configure(metrics_routes).default_service(rest()).wrap(render()))
         .service(
             web::scope("/docs").configure(docs_routes).default_service(rest()).wrap(render()).wrap(from_fn(etag::mark)),
         )

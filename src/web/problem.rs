@@ -9,6 +9,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use serde::Serialize;
 
 use super::api::amount::Decimal;
+use super::gate;
 use crate::domain::WalletId;
 use crate::error::{Error, FieldError, Refusal};
 
@@ -159,10 +160,7 @@ kinds! {
 pub fn retry_after(error: &Error) -> Option<Duration> {
     match error {
         Error::Overloaded | Error::DatabaseUnavailable => Some(RETRY_AFTER),
-        // A part of a second counts as a whole one, since early is too early.
-        Error::RateLimited { retry_after } => {
-            Some(Duration::from_secs(retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0)))
-        }
+        Error::RateLimited { retry_after } => Some(Duration::from_secs(gate::whole_seconds(*retry_after))),
         _ => None,
     }
 }

@@ -225,7 +225,7 @@ impl Drop for Installation {
 }
 
 /// A port that nobody listens on, and none that the system gives to the clients of other tests.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     loop {
         let random = u16::from_be_bytes(uuid::Uuid::new_v4().as_bytes()[..2].try_into().unwrap());
         let port = 12_000 + random % 20_000;

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use actix_web::dev::ServerHandle;
 use chrono::{SubsecRound, TimeDelta, Utc};
 use coffer::domain::{AssetType, AssetTypeCode, Balance, Login, Role, Scale};
-use coffer::ephemeral::Throttles;
+use coffer::config::{Bounds, Networks, Scrapers};
+use coffer::ephemeral::{Rates, Throttles};
 use coffer::jobs::Jobs;
 use coffer::ledger::{Clock, Ledger, Settings};
 use coffer::passwords::{Passwords, hash_here};
@@ -56,15 +57,16 @@ impl Web {
 
     /// A web server whose users type `public_url`.
     pub fn start_at(public_url: &str) -> Self {
-        Self::start_with(public_url, Throttles::new(true))
+        Self::start_with(public_url, Some(Rates::default()))
     }
 
     /// A web server that lets everybody guess and register as often as they like.
     pub fn start_unthrottled() -> Self {
-        Self::start_with("http://localhost", Throttles::new(false))
+        Self::start_with("http://localhost", None)
     }
 
-    fn start_with(public_url: &str, throttles: Throttles) -> Self {
+    /// A web server with these limits; none: without any.
+    pub fn start_with(public_url: &str, rates: Option<Rates>) -> Self {
         let database = cluster().new_database();
         let db = Db::new(&database.url, 8);
         let late_by_seconds = Arc::new(AtomicI64::new(0));
@@ -74,7 +76,7 @@ impl Web {
         let clock: Clock = Arc::new(move || now() + TimeDelta::seconds(late.load(Ordering::Relaxed)));
         let settings = Settings { conninfo: database.url.clone(), threads: 1, batch_max: 64 };
         let ledger = Arc::new(Ledger::start(&settings, &clock).expect("threads"));
-        let jobs = Jobs::start(&db, &clock, public_url);
+        let jobs = Jobs::start(&db, &clock, public_url, None);
         let parts = Parts {
             db: db.clone(),
             doorkeeper: Doorkeeper::start(&database.url).expect("threads"),
@@ -82,7 +84,11 @@ impl Web {
             passwords: Arc::new(Passwords::start(COST).expect("threads")),
             secret: SECRET.to_owned(),
             previous_secret: None,
-            throttles,
+            throttles: Throttles::new(rates, &clock, None),
+            redis: None,
+            trusted_proxies: Networks::default(),
+            scrapers: Scrapers::default(),
+            bounds: Bounds::default(),
             clock,
             public_url: public_url.to_owned(),
             jobs: jobs.runs(),

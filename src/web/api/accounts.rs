@@ -12,7 +12,8 @@ use crate::repo::Db;
 use crate::repo::sessions::{self, NewSession};
 use crate::web::auth::keys::ACCESS_SECONDS;
 use crate::web::auth::{CurrentUser, InSession, Keys, Reception, Registration, SignedIn};
-use crate::web::extract::{Client, JsonBody, Now};
+use crate::web::client::Client;
+use crate::web::extract::{JsonBody, Now};
 
 /// A user, as only itself and admins see it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -166,7 +167,7 @@ pub async fn login(
     keys: Data<Keys>,
 ) -> Result<HttpResponse> {
     let user = reception.check_credentials(&body.0.login, &body.0.password).await?;
-    let Client { user_agent, ip_address } = client;
+    let Client { user_agent, ip_address, .. } = client;
     let new = NewSession { user: user.id, kind: SessionKind::Api, user_agent, ip_address };
     let session = db.run(move |conn| sessions::open(conn, &new, now.0)).await?;
     tokens(&keys, session, 0, user, now.0)

@@ -146,15 +146,16 @@ pub(in crate::web) async fn asset_of_code(
     throttles: &Throttles,
 ) -> Result<AssetId> {
     let _turn = throttles.code_turns.wait(&[user]).await?;
-    throttles.voucher_codes.check(user, now)?;
+    let (throttle, guesser) = (&throttles.voucher_codes, user.0.to_string());
+    throttles.check(&[(throttle, &guesser)], now).await?;
     let asset = match VoucherCode::parse(code) {
         Ok(code) => db.run(move |conn| assets::by_code(conn, &code)).await?,
         Err(_) => None,
     };
-    asset.ok_or_else(|| {
-        throttles.voucher_codes.count(user, now);
-        Refusal::AssetNotFound.into()
-    })
+    if asset.is_none() {
+        throttles.count(&[(throttle, &guesser)], now).await;
+    }
+    asset.ok_or_else(|| Refusal::AssetNotFound.into())
 }
 
 /// What a claim led to, as the API tells it.

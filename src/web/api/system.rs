@@ -8,6 +8,7 @@ use actix_web::web::Data;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::ephemeral::Redis;
 use crate::error::{Error, Result};
 use crate::jobs::{Run, RunStatus, Runs};
 use crate::repo::Db;
@@ -69,7 +70,12 @@ pub async fn ready(db: Data<Db>) -> Result<HttpResponse> {
         (status = 503, description = "The database does not answer.", body = HealthBody),
     )
 )]
-pub async fn health(db: Data<Db>, site: Data<Site>, jobs: Data<Runs>) -> HttpResponse {
+pub async fn health(
+    db: Data<Db>,
+    site: Data<Site>,
+    jobs: Data<Runs>,
+    redis: Data<Option<Redis>>,
+) -> HttpResponse {
     let latency = ask(&db).await;
     let jobs = jobs.all();
     let status = match &latency {
@@ -86,7 +92,13 @@ pub async fn health(db: Data<Db>, site: Data<Site>, jobs: Data<Runs>) -> HttpRes
             status: if latency.is_ok() { "ok" } else { "down" },
             latency_ms: latency.ok().and_then(|latency| u64::try_from(latency.as_millis()).ok()),
         },
-        redis: StatusBody { status: "off" },
+        redis: StatusBody {
+            status: match redis.get_ref() {
+                None => "off",
+                Some(redis) if redis.answers() => "ok",
+                Some(_) => "fallback",
+            },
+        },
         jobs,
     })
 }

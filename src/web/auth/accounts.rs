@@ -1,7 +1,6 @@
 //! Registering, proving who one is, and changing the password: the same for pages and API.
 
 use std::future::{Ready, ready};
-use std::net::{IpAddr, Ipv6Addr};
 
 use actix_web::dev::Payload;
 use actix_web::web::Data;
@@ -10,12 +9,13 @@ use chrono::{DateTime, Utc};
 
 use super::{CurrentUser, Proof};
 use crate::domain::{ExternalId, Login, Role, User, UserId};
-use crate::ephemeral::{PasswordProofs, Throttles};
+use crate::ephemeral::{PasswordProofs, Throttle, Throttles};
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::passwords::{self, Passwords};
 use crate::repo::Db;
 use crate::repo::users::{self, NewUser};
-use crate::web::extract::{self, Client};
+use crate::web::client::Client;
+use crate::web::extract;
 
 /// What someone who registers has filled in. Empty texts count as left out.
 #[derive(Default)]
@@ -117,11 +117,10 @@ impl Reception {
     /// Registers an ordinary user.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with what is wrong in which field; [`Error::RateLimited`] where too many
-    /// come from one address; [`Refusal::AlreadyRegistered`]; [`Error::Overloaded`].
+    /// [`Error::Invalid`] with what is wrong in which field; [`Refusal::AlreadyRegistered`];
+    /// [`Error::Overloaded`].
     pub async fn register(&self, registration: &Registration<'_>) -> Result<User> {
         let (logins, external_id) = registration.parse()?;
-        self.throttles.registrations.take(network(&self.client.ip_address), self.now)?;
         let password_hash = self.passwords.hash(registration.password.to_owned()).await?;
         let new = NewUser { external_id, logins, password_hash, role: Role::User };
         self.db.run(move |conn| users::register(conn, &new)).await
@@ -150,7 +149,7 @@ impl Reception {
         let parsed = Login::parse(login).ok();
         let name = parsed.as_ref().map_or(login, Login::as_str);
         let attempt = Attempt { login: parsed.as_ref(), name, password, proofs };
-        self.may_guess(&[name])?;
+        self.may_guess(&[name]).await?;
         if proofs.is_some()
             && let Known::Proved(user) = self.look_up(&attempt).await?
         {
@@ -158,16 +157,16 @@ impl Reception {
         }
         let _turn = self.throttles.password_turns.wait(&[name]).await?;
         // Once more, since those who had their turn before may have guessed wrong, or proved it.
-        self.may_guess(&[name])?;
+        self.may_guess(&[name]).await?;
         let found = match self.look_up(&attempt).await? {
             Known::Proved(user) => return Ok(user),
             Known::Unproved(found) => found,
         };
-        self.throttles.hashes.take(name, self.now)?;
+        self.throttles.take_hash(name).await?;
         let hash = found.as_ref().map(|(_, hash)| hash.clone());
         let matches = self.passwords.verify(password.to_owned(), hash).await?;
         let Some((user, hash)) = found.filter(|_| matches) else {
-            self.count_guess(&[name]);
+            self.count_guess(&[name]).await;
             return Err(Refusal::InvalidCredentials.into());
         };
         if let Some(proofs) = proofs {
@@ -213,17 +212,17 @@ impl Reception {
         if let Err(error) = passwords::check(&new, &names) {
             return Err(Error::Invalid(vec![FieldError { field: "new_password".into(), ..error }]));
         }
-        self.may_guess(&logins)?;
+        self.may_guess(&logins).await?;
         let _turns = self.throttles.password_turns.wait(&logins).await?;
-        self.may_guess(&logins)?;
+        self.may_guess(&logins).await?;
         for login in &logins {
-            self.throttles.hashes.take(login, self.now)?;
+            self.throttles.take_hash(login).await?;
         }
         let wrong = || Error::Invalid(vec![FieldError::new("current_password", "This is not your password.")]);
         let id = user.id;
         let old_hash = self.db.run(move |conn| users::password_hash(conn, id)).await?;
         if !self.passwords.verify(current, Some(old_hash.clone())).await? {
-            self.count_guess(&logins);
+            self.count_guess(&logins).await;
             return Err(wrong());
         }
         let new_hash = self.passwords.hash(new).await?;
@@ -238,43 +237,27 @@ impl Reception {
 
     /// Passes whoever may try a password of one who has these logins: before anything is hashed or
     /// looked up, so that the answer does not tell whether a login exists.
-    fn may_guess(&self, logins: &[&str]) -> Result<()> {
-        let network = network(&self.client.ip_address);
-        for login in logins {
-            self.throttles.logins.check((login, network), self.now)?;
-            self.throttles.logins_anywhere.check(login, self.now)?;
-        }
-        self.throttles.addresses.check(network, self.now)
+    async fn may_guess(&self, logins: &[&str]) -> Result<()> {
+        let keys = self.guess_keys(logins);
+        self.throttles.check(&self.guesses(&keys), self.now).await
     }
 
-    fn count_guess(&self, logins: &[&str]) {
-        let network = network(&self.client.ip_address);
-        for login in logins {
-            self.throttles.logins.count((login, network), self.now);
-            self.throttles.logins_anywhere.count(login, self.now);
-        }
-        self.throttles.addresses.count(network, self.now);
+    async fn count_guess(&self, logins: &[&str]) {
+        let keys = self.guess_keys(logins);
+        self.throttles.count(&self.guesses(&keys), self.now).await;
     }
-}
 
-/// The network that an address counts for: itself, or the 64 bits that one customer of IPv6 has.
-fn network(address: &str) -> Option<IpAddr> {
-    match address.parse::<IpAddr>().ok()?.to_canonical() {
-        IpAddr::V6(address) => Some(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into()),
-        address => Some(address),
+    /// What a guess of each login is counted under: the login, and the login with the network.
+    fn guess_keys(&self, logins: &[&str]) -> Vec<(String, String)> {
+        let network = &self.client.network;
+        logins.iter().map(|login| ((*login).to_owned(), format!("{network} {login}"))).collect()
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_counts_for_its_network() {
-        assert_eq!(network("2001:db8::1"), network("2001:db8::ffff:1"));
-        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
-        assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
-        assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
-        assert_eq!(network(""), None);
+    fn guesses<'a>(&'a self, keys: &'a [(String, String)]) -> Vec<(&'a Throttle, &'a str)> {
+        let Throttles { logins, logins_anywhere, networks, .. } = self.throttles.get_ref();
+        let of_login = |(login, with_network): &'a (String, String)| {
+            [(logins, with_network.as_str()), (logins_anywhere, login.as_str())]
+        };
+        keys.iter().flat_map(of_login).chain([(networks, self.client.network.as_str())]).collect()
     }
 }

@@ -21,7 +21,8 @@ pub use api_keys::ApiKeyWish;
 pub use form::{CsrfForm, CsrfUpload, csrf_token};
 pub use keys::Keys;
 
-use super::extract::{self, Client, Door};
+use super::client::Client;
+use super::extract::{self, Door};
 use super::middleware::RequestId;
 use crate::domain::posting::Origin;
 use crate::domain::{Role, SessionId, SessionKind, User};

@@ -17,7 +17,8 @@ use crate::repo::Db;
 use crate::repo::sessions::{self, NewSession};
 use crate::web::Site;
 use crate::web::auth::{self, CsrfForm, OptionalUser, Proof, Reception, Registration};
-use crate::web::extract::{self, Client, Now, QueryOf};
+use crate::web::client::Client;
+use crate::web::extract::{self, Now, QueryOf};
 use crate::web::view::{self, Chrome, Field, Flash, THEME, local_path};
 
 #[derive(Template)]
@@ -265,7 +266,7 @@ impl Browser {
     /// Opens a session for a user who has just proved to be one.
     /// The one that the browser had before ends, since nothing names it any more.
     async fn open_session(&self, db: &Db, user: &User) -> Result<()> {
-        let Client { user_agent, ip_address } = self.client.clone();
+        let Client { user_agent, ip_address, .. } = self.client.clone();
         let new = NewSession { user: user.id, kind: SessionKind::Browser, user_agent, ip_address };
         let now = self.now;
         let before = auth::remembered(&self.cookie);

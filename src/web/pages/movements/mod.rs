@@ -146,7 +146,7 @@ impl Mover {
     async fn step(&self, form: &mut MovementForm, cookie: &Session) -> Result<HttpResponse> {
         if self.way == Move::Transfer {
             // Nobody finds out by trying many names who is here.
-            self.throttles.receivers.check(self.current.user.id, self.now)?;
+            self.throttles.check(&[(&self.throttles.receivers, &self.seeker())], self.now).await?;
         }
         let looked_at = |form: &MovementForm, done| {
             LookedAt { way: self.way, user: self.current.user.external_id.clone(), form: form.clone(), done }
@@ -165,6 +165,11 @@ impl Mover {
         self.preview(form).await?;
         looked_at(form, None)?;
         Ok(view::see_other(self.way.review_path()))
+    }
+
+    /// What names that nobody has are counted under.
+    fn seeker(&self) -> String {
+        self.current.user.id.0.to_string()
     }
 
     /// The public name of whoever is meant.
@@ -248,7 +253,7 @@ pub async fn send(mover: Mover, form: CsrfForm<MovementForm>, chrome: Chrome, co
         Ok(answer) => Ok(answer),
         Err(error) => {
             if matches!(error, Error::Refused(Refusal::UserNotFound)) {
-                mover.throttles.receivers.count(mover.current.user.id, mover.now);
+                mover.throttles.count(&[(&mover.throttles.receivers, &mover.seeker())], mover.now).await;
             }
             mover.back(chrome, &form, error).await
         }

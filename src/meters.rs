@@ -1,0 +1,180 @@
+//! What is counted and timed while Coffer runs, for `/metrics`. Every name stands here once.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use metrics_process::Collector;
+
+const BUILD: &str = "coffer_build_info";
+const REQUESTS: &str = "coffer_http_requests_total";
+const REQUEST_TIME: &str = "coffer_http_request_duration_seconds";
+const REQUESTS_IN_FLIGHT: &str = "coffer_http_requests_in_flight";
+const REQUESTS_TURNED_AWAY: &str = "coffer_http_requests_turned_away_total";
+const RATE_LIMITED: &str = "coffer_rate_limited_total";
+const BATCH_SIZE: &str = "coffer_posting_batch_commands";
+const BATCH_TIME: &str = "coffer_posting_batch_duration_seconds";
+const QUEUE_WAIT: &str = "coffer_posting_queue_wait_seconds";
+const QUEUE_DEPTH: &str = "coffer_posting_queue_depth";
+const COMMITS: &str = "coffer_posting_commits_total";
+const RETRIES: &str = "coffer_posting_retries_total";
+const CLAIMS: &str = "coffer_claims_total";
+const POOL: &str = "coffer_database_pool_connections";
+const JOB_RUNS: &str = "coffer_job_runs_total";
+const JOB_TIME: &str = "coffer_job_duration_seconds";
+const JOB_LAST_RUN: &str = "coffer_job_last_run_timestamp_seconds";
+const REDIS_UP: &str = "coffer_redis_up";
+const REDIS_FALLBACKS: &str = "coffer_redis_fallbacks_total";
+
+/// Bounds of buckets of times, in seconds.
+const TIMES: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Bounds of buckets of how long jobs take, in seconds.
+const LONG_TIMES: [f64; 8] = [0.01, 0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0];
+
+/// Bounds of buckets of how many commands a batch has.
+const SIZES: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1000.0];
+
+/// What has been measured in this process. Nothing is before [`install`], and nothing is lost then.
+static MEASURED: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// Begins to measure, once per process.
+pub fn install() {
+    MEASURED.get_or_init(|| {
+        let built = PrometheusBuilder::new()
+            .set_buckets(&TIMES)
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(JOB_TIME.to_owned()), &LONG_TIMES))
+            .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(BATCH_SIZE.to_owned()), &SIZES));
+        let handle = built.map_err(|error| error.to_string()).and_then(|builder| {
+            let recorder = builder.build_recorder();
+            let handle = recorder.handle();
+            metrics::set_global_recorder(recorder).map(|()| handle).map_err(|error| error.to_string())
+        });
+        let handle = handle.inspect_err(|error| tracing::error!(error, "nothing is measured")).ok();
+        describe();
+        gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        handle
+    });
+}
+
+/// All that has been measured, as text for Prometheus (exposition format 0.0.4).
+pub fn told() -> Option<String> {
+    let handle = MEASURED.get()?.as_ref()?;
+    Collector::default().collect();
+    Some(handle.render())
+}
+
+/// Sums up what has been measured, so that it does not pile up where nobody asks for it.
+pub fn sum_up() {
+    if let Some(Some(handle)) = MEASURED.get() {
+        handle.run_upkeep();
+    }
+}
+
+fn describe() {
+    describe_gauge!(BUILD, "The version that runs; always 1.");
+    describe_counter!(REQUESTS, "Requests answered, by route and status.");
+    describe_histogram!(REQUEST_TIME, "How long requests took, by route.");
+    describe_gauge!(REQUESTS_IN_FLIGHT, "Requests that are being worked on.");
+    describe_counter!(REQUESTS_TURNED_AWAY, "Requests that met too many others.");
+    describe_counter!(RATE_LIMITED, "Requests over a limit, by the limit.");
+    describe_histogram!(BATCH_SIZE, "How many commands were posted together.");
+    describe_histogram!(BATCH_TIME, "How long a batch took, with all tries.");
+    describe_histogram!(QUEUE_WAIT, "How long commands waited for their batch.");
+    describe_gauge!(QUEUE_DEPTH, "Commands that wait for their batch.");
+    describe_counter!(COMMITS, "Batches that wrote something.");
+    describe_counter!(RETRIES, "Tries of a batch after the first.");
+    describe_counter!(CLAIMS, "Claims, by what became of them.");
+    describe_gauge!(POOL, "Connections of the pool, by whether they are in use.");
+    describe_counter!(JOB_RUNS, "Runs of jobs, by how they ended.");
+    describe_histogram!(JOB_TIME, "How long jobs took.");
+    describe_gauge!(JOB_LAST_RUN, "When a job last ended well, here or elsewhere.");
+    describe_gauge!(REDIS_UP, "Whether Redis answers; there only where it is configured.");
+    describe_counter!(REDIS_FALLBACKS, "How often Redis fell silent.");
+    Collector::default().describe();
+}
+
+/// A request was answered. `route` is its pattern, not what stood in its place.
+pub fn request(method: &str, route: &str, status: u16, took: Duration) {
+    let (method, route) = (known(method), route.to_owned());
+    counter!(REQUESTS, "method" => method, "route" => route.clone(), "status" => status.to_string()).increment(1);
+    histogram!(REQUEST_TIME, "method" => method, "route" => route).record(took);
+}
+
+/// A method that can be in the table of routes: whoever asks may make up others.
+fn known(method: &str) -> &'static str {
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"].into_iter().find(|known| *known == method).unwrap_or("other")
+}
+
+/// So many more requests are being worked on.
+pub fn requests_in_flight(more: f64) {
+    gauge!(REQUESTS_IN_FLIGHT).increment(more);
+}
+
+/// A request met too many others.
+pub fn turned_away() {
+    counter!(REQUESTS_TURNED_AWAY).increment(1);
+}
+
+/// A request was over a limit.
+pub fn rate_limited(limit: &'static str) {
+    counter!(RATE_LIMITED, "class" => limit).increment(1);
+}
+
+/// A batch was seen through.
+pub fn batch(commands: usize, took: Duration) {
+    histogram!(BATCH_SIZE).record(f64::from(u32::try_from(commands).unwrap_or(u32::MAX)));
+    histogram!(BATCH_TIME).record(took);
+}
+
+/// Commands waited for their batch.
+pub fn waited(wait: Duration) {
+    histogram!(QUEUE_WAIT).record(wait);
+}
+
+/// So many commands wait.
+pub fn queue_depth(lane: i16, commands: usize) {
+    gauge!(QUEUE_DEPTH, "lane" => lane.to_string()).set(f64::from(u32::try_from(commands).unwrap_or(u32::MAX)));
+}
+
+/// A batch was committed.
+pub fn committed() {
+    counter!(COMMITS).increment(1);
+}
+
+/// A batch is tried again.
+pub fn retried() {
+    counter!(RETRIES).increment(1);
+}
+
+/// A claim was answered.
+pub fn claimed(outcome: &'static str) {
+    counter!(CLAIMS, "outcome" => outcome).increment(1);
+}
+
+/// How the pool is used.
+pub fn pool(connections: u32, idle: u32) {
+    gauge!(POOL, "state" => "idle").set(f64::from(idle));
+    gauge!(POOL, "state" => "busy").set(f64::from(connections.saturating_sub(idle)));
+}
+
+/// A job ended; `ended_well` is when, in seconds since 1970, where it did.
+pub fn job(name: &'static str, status: &'static str, took: Duration, ended_well: Option<u32>) {
+    counter!(JOB_RUNS, "job" => name, "status" => status).increment(1);
+    histogram!(JOB_TIME, "job" => name).record(took);
+    if let Some(time) = ended_well {
+        gauge!(JOB_LAST_RUN, "job" => name).set(f64::from(time));
+    }
+}
+
+/// Whether Redis answers.
+pub fn redis_answers(answers: bool) {
+    gauge!(REDIS_UP).set(f64::from(u8::from(answers)));
+    counter!(REDIS_FALLBACKS).absolute(0);
+}
+
+/// Redis stopped answering.
+pub fn redis_fell_silent() {
+    counter!(REDIS_FALLBACKS).increment(1);
+}

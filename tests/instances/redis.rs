@@ -1,0 +1,142 @@
+//! Redis that goes away while requests come, in every way that it can.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use coffer::domain::Role;
+use reqwest::Client;
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::Pair;
+use super::support::api::Caller;
+use super::support::redis::RedisServer;
+use super::support::web::{PASSWORD, send};
+
+/// Callers who read and write at both instances as long as it is wanted.
+struct Load {
+    goes_on: Arc<AtomicBool>,
+    callers: JoinSet<(usize, Duration)>,
+}
+
+impl Load {
+    async fn start(pair: &Pair) -> Self {
+        let client = Client::new();
+        let goes_on = Arc::new(AtomicBool::new(true));
+        let mut callers = JoinSet::new();
+        for number in 0..8 {
+            let base = pair.installations[number % 2].url();
+            let caller = Caller::sign_in(&client, &base, "root", PASSWORD).await;
+            let goes_on = Arc::clone(&goes_on);
+            callers.spawn(async move {
+                let (mut answered, mut longest) = (0, Duration::ZERO);
+                let gift = json!({"type": "bonus", "asset_type": "GOLD", "amount": "1"});
+                while goes_on.load(Ordering::Relaxed) {
+                    let started = Instant::now();
+                    let read = send(caller.get("/me")).await;
+                    assert_eq!(read.status(), 200, "{:?}", read.text().await);
+                    let written = send(caller.post("/transactions").json(&gift)).await;
+                    assert_eq!(written.status(), 201, "{:?}", written.text().await);
+                    longest = longest.max(started.elapsed());
+                    answered += 2;
+                }
+                (answered, longest)
+            });
+        }
+        Self { goes_on, callers }
+    }
+
+    /// Ends the load; no request has failed, or this panics. None has hung, either: a frozen Redis
+    /// that somebody waits for would hold a request for as long as it is frozen.
+    async fn end(self, frozen: Duration) {
+        self.goes_on.store(false, Ordering::Relaxed);
+        for (answered, longest) in self.callers.join_all().await {
+            assert!(answered > 0);
+            assert!(longest < frozen, "a request took {longest:?}");
+        }
+    }
+}
+
+async fn pair_with_admin(redis: &RedisServer) -> Pair {
+    let pair = Pair::with_redis(redis, &[("RATE_LIMIT_API_WRITES", "1000000/s"), ("RATE_LIMIT_API_READS", "1000000/s")]);
+    pair.have_user("root", Role::Admin);
+    pair.have_asset_type("GOLD");
+    pair
+}
+
+/// The value of a metric without labels.
+async fn metric(pair: &Pair, number: usize, name: &str) -> f64 {
+    let text = send(Client::new().get(pair.url(number, "/metrics"))).await.text().await.unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("{name} is missing in {text}")).parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_crashes_under_load_is_missed_by_nobody_and_used_again_when_it_is_back() {
+    let mut redis = RedisServer::start();
+    let pair = pair_with_admin(&redis).await;
+    let _running = pair.serve();
+    pair.until_redis("ok").await;
+    assert_eq!((metric(&pair, 0, "coffer_redis_up").await, metric(&pair, 0, "coffer_redis_fallbacks_total").await), (1.0, 0.0));
+    let load = Load::start(&pair).await;
+    for _ in 0..3 {
+        redis.stop();
+        pair.until_redis("fallback").await;
+        assert_eq!(pair.health(0).await["status"], "ok");
+        redis.restart();
+        pair.until_redis("ok").await;
+    }
+    load.end(Duration::from_secs(10)).await;
+    assert_eq!(metric(&pair, 0, "coffer_redis_up").await, 1.0);
+    assert!(metric(&pair, 0, "coffer_redis_fallbacks_total").await >= 3.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_freezes_under_load_holds_up_nobody() {
+    let frozen = Duration::from_secs(6);
+    let redis = RedisServer::start();
+    let pair = pair_with_admin(&redis).await;
+    let _running = pair.serve();
+    pair.until_redis("ok").await;
+    let load = Load::start(&pair).await;
+    redis.freeze();
+    pair.until_redis("fallback").await;
+    tokio::time::sleep(frozen).await;
+    redis.thaw();
+    pair.until_redis("ok").await;
+    load.end(frozen).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_start_without_their_redis_and_find_it_later() {
+    let mut redis = RedisServer::start();
+    redis.stop();
+    let pair = pair_with_admin(&redis).await;
+    let _running = pair.serve();
+    pair.until_redis("fallback").await;
+    let load = Load::start(&pair).await;
+    redis.restart();
+    pair.until_redis("ok").await;
+    load.end(Duration::from_secs(10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_go_on_in_each_instance_while_redis_is_away() {
+    let mut redis = RedisServer::start();
+    let pair = Pair::with_redis(&redis, &[("RATE_LIMIT_API_READS", "6/h")]);
+    pair.have_user("alice", Role::User);
+    let _running = pair.serve();
+    pair.until_redis("ok").await;
+    let alice = Caller::sign_in(&Client::new(), &pair.installations[0].url(), "alice", PASSWORD).await;
+    for _ in 0..3 {
+        assert_eq!(send(alice.get("/me")).await.status(), 200);
+    }
+    redis.stop();
+    pair.until_redis("fallback").await;
+    // What this instance let pass before is not forgotten.
+    for _ in 0..3 {
+        assert_eq!(send(alice.get("/me")).await.status(), 200);
+    }
+    assert_eq!(send(alice.get("/me")).await.status(), 429);
+}

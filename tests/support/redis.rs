@@ -1,0 +1,95 @@
+//! A real Redis server that a test starts, freezes and stops.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a failing test fails loudly")]
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::program::{eventually, free_port};
+
+/// A Redis server that keeps nothing. Dropping it ends it.
+#[derive(Debug)]
+pub struct RedisServer {
+    port: u16,
+    process: Option<Child>,
+}
+
+impl RedisServer {
+    /// A server that answers.
+    pub fn start() -> Self {
+        let mut server = Self { port: free_port(), process: None };
+        server.restart();
+        server
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// Starts it anew, empty, where it was before.
+    pub fn restart(&mut self) {
+        self.stop();
+        // A shell that outlives the test ends it when the test's end of the pipe closes.
+        let watched = r#"redis-server --port "$1" --bind 127.0.0.1 --save "" --appendonly no >/dev/null & read -r _; kill -KILL $!"#;
+        let process = Command::new("sh")
+            .args(["-c", watched, "redis"])
+            .arg(self.port.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .expect("sh runs");
+        self.process = Some(process);
+        eventually("Redis answers", || self.ask("PING").is_some_and(|answer| answer == "+PONG"));
+    }
+
+    /// Ends it at once, as a crash does.
+    pub fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            drop(process.stdin.take());
+            process.wait().unwrap();
+        }
+    }
+
+    /// Stops it in its tracks: its connections stay, and nothing answers.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let shell = self.process.as_ref().expect("it runs").id();
+        let children = std::fs::read_to_string(format!("/proc/{shell}/task/{shell}/children")).unwrap();
+        let server = children.split_whitespace().next().and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
+        kill_process(server.expect("the server runs"), signal).unwrap();
+    }
+
+    /// The first line of its answer to an inline command.
+    pub fn ask(&self, command: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+        write!(stream, "{command}\r\n").ok()?;
+        let mut bytes = [0; 1024];
+        let length = stream.read(&mut bytes).ok()?;
+        let answer = String::from_utf8_lossy(bytes.get(..length)?).into_owned();
+        // A text comes behind a line with its length.
+        answer.lines().find(|line| !line.starts_with('$')).map(str::to_owned)
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
