@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing: for "run" PostgreSQL, for "test" also curl, Redis, Chromium, poppler's
+# Installs what is missing: for "run" PostgreSQL, for "test" also curl, Redis, HAProxy, Chromium, poppler's
 # tools and schemathesis. Through apt-get where there is one; elsewhere it says what to install.
 # schemathesis goes into a Python virtual environment beside the build.
 set -eu
@@ -33,6 +33,7 @@ run) ;;
 test)
     have curl || missing="$missing curl"
     have redis-server || missing="$missing redis-server"
+    have haproxy || missing="$missing haproxy"
     have_chromium || missing="$missing chromium"
     have chromedriver || missing="$missing chromium-driver"
     have pdftotext || missing="$missing poppler-utils"

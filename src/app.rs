@@ -24,7 +24,7 @@ use crate::meters;
 use crate::passwords::Passwords;
 use crate::postgres::{self, DataLock, Options, Server};
 use crate::repo::doorkeeper::Doorkeeper;
-use crate::repo::{self, Db, users};
+use crate::repo::{self, Address, Db, users};
 use crate::seed::{self, Existing};
 use crate::web;
 
@@ -63,11 +63,11 @@ impl Signals {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Waits for either.
-    async fn heard(&mut self) {
+    /// Waits for either; whether it was the one of supervisors, which leaves time.
+    async fn heard(&mut self) -> bool {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => true,
+            _ = self.interrupt.recv() => false,
         }
     }
 }
@@ -87,14 +87,14 @@ fn serve_on(
     let secret = secret_key(config)?;
     let greeting = greeting(config, database, with_demo)?;
     let clock = clock();
-    let db = Db::new(database.conninfo(), config.database_pool_size);
-    let ledger = Arc::new(start_ledger(database.conninfo(), config, &clock)?);
+    let db = Db::new(database.address(), config.database_pool_size);
+    let ledger = Arc::new(start_ledger(database.address(), config, &clock)?);
     meters::install();
     let redis = config.redis_url.as_deref().map(Redis::start).transpose()?;
     let jobs = Jobs::start(&db, &clock, &config.public_url, redis.clone());
     let parts = web::Parts {
         db,
-        doorkeeper: Doorkeeper::start(database.conninfo()).map_err(|error| no_thread(&error))?,
+        doorkeeper: Doorkeeper::start(database.address()).map_err(|error| no_thread(&error))?,
         ledger: Arc::clone(&ledger),
         passwords: Arc::new(Passwords::start(config.bcrypt_cost).map_err(|error| no_thread(&error))?),
         secret,
@@ -104,6 +104,7 @@ fn serve_on(
         trusted_proxies: config.trusted_proxies.clone(),
         scrapers: config.scrapers.clone(),
         bounds: config.bounds,
+        drain: web::Drain::default(),
         clock,
         public_url: config.public_url.clone(),
         jobs: jobs.runs(),
@@ -121,13 +122,19 @@ async fn serve_until_told(
     say: impl FnOnce() -> std::io::Result<()>,
     mut signals: Signals,
 ) -> std::io::Result<()> {
+    let (drain, drain_time) = (parts.drain.clone(), parts.bounds.drain);
     let server = web::serve(listener, parts)?;
     let handle = server.handle();
     let serving = actix_web::rt::spawn(server);
     if let Err(error) = say() {
         tracing::warn!(%error, "nobody could be told that Coffer is ready");
     }
-    signals.heard().await;
+    if signals.heard().await && !drain_time.is_zero() {
+        tracing::info!("told to stop: serving until proxies have seen it");
+        drain.begin();
+        // Whoever says it again means now.
+        let _ = tokio::time::timeout(drain_time, signals.heard()).await;
+    }
     tracing::info!("stopping: finishing what is in flight");
     handle.stop(true).await;
     serving.await.map_err(std::io::Error::other)?
@@ -142,19 +149,16 @@ fn clock() -> Clock {
 ///
 /// # Errors
 /// Where the system has no threads left.
-pub(crate) fn start_ledger(conninfo: &str, config: &Config, clock: &Clock) -> Result<Ledger, Fatal> {
-    let settings = Settings {
-        conninfo: conninfo.to_owned(),
-        threads: config.posting_threads,
-        batch_max: config.posting_batch_max,
-    };
+pub(crate) fn start_ledger(address: &Address, config: &Config, clock: &Clock) -> Result<Ledger, Fatal> {
+    let settings =
+        Settings { address: address.clone(), threads: config.posting_threads, batch_max: config.posting_batch_max };
     Ledger::start(&settings, clock).map_err(|error| no_thread(&error))
 }
 
 /// A ledger for a command of the command line.
-pub(crate) fn ledger_for_command(conninfo: &str, config: &Config) -> Result<(Ledger, Clock), Fatal> {
+pub(crate) fn ledger_for_command(address: &Address, config: &Config) -> Result<(Ledger, Clock), Fatal> {
     let clock = clock();
-    Ok((start_ledger(conninfo, config, &clock)?, clock))
+    Ok((start_ledger(address, config, &clock)?, clock))
 }
 
 fn no_thread(error: &std::io::Error) -> Fatal {
@@ -175,11 +179,11 @@ fn listen(config: &Config) -> Result<TcpListener, Fatal> {
 /// What the terminal says when all is ready: the address, and how to sign in. Puts the demo data
 /// into a new embedded database.
 fn greeting(config: &Config, database: &Attached, with_demo: bool) -> Result<String, Fatal> {
-    let mut conn = repo::connect(database.conninfo())
+    let mut conn = repo::connect(database.address())
         .map_err(|error| Fatal::new(format!("cannot reach the database: {}", repo::one_line(&error))))?;
     let first = config.database == Database::Embedded && !first_start_is_over(config).exists();
     let how = if first && with_demo && seed::is_untouched(&mut conn).map_err(|error| refused(&error))? {
-        seed::demo(database.conninfo(), config, Existing::Reset)?.to_string()
+        seed::demo(database.address(), config, Existing::Reset)?.to_string()
     } else if users::has_admin(&mut conn).map_err(|error| refused(&error))? {
         "Sign in with your account.".to_owned()
     } else {
@@ -238,7 +242,7 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
 
 /// A migrated database, and the embedded server behind it if this process runs one.
 pub struct Attached {
-    conninfo: String,
+    address: Address,
     migrated: Vec<String>,
     /// The server goes before the lock on its folder.
     server: OwnServer,
@@ -304,12 +308,13 @@ impl Attached {
         };
         // The thread that waits for signals holds on to the server, so its drop would not come.
         let migrated = repo::migrate(&conninfo).inspect_err(|_| stop(&own))?;
-        Ok(Self { conninfo, migrated, server: own, lock })
+        let address = Address::new(conninfo, config.patience);
+        Ok(Self { address, migrated, server: own, lock })
     }
 
-    /// How libpq reaches it.
-    pub fn conninfo(&self) -> &str {
-        &self.conninfo
+    /// Where it is.
+    pub fn address(&self) -> &Address {
+        &self.address
     }
 
     /// The migrations that were run on the way.

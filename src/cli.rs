@@ -106,7 +106,7 @@ fn migrate(config: &Config) -> Result<ExitCode, Fatal> {
 
 fn seed_demo(config: &Config) -> Result<ExitCode, Fatal> {
     let attached = app::attach(config)?;
-    let seeded = seed::demo(attached.conninfo(), config, seed::Existing::Keep)?;
+    let seeded = seed::demo(attached.address(), config, seed::Existing::Keep)?;
     say(&seeded.to_string());
     Ok(ExitCode::SUCCESS)
 }
@@ -141,6 +141,11 @@ fn prove(config: &Config) -> Result<ExitCode, Fatal> {
     let folder = config.data_dir.join("postgres");
     if config.database == Database::Embedded && !folder.exists() {
         return Err(Fatal::new(format!("there is no database in {}: set DATA_DIR or DATABASE_URL", folder.display())));
+    }
+    if let Database::External(conninfo) = &config.database
+        && !crate::repo::is_migrated(conninfo)?
+    {
+        return Err(Fatal::new("there is no Coffer in this database: set DATABASE_URL to another one, or restore it"));
     }
     let attached = app::attach(config)?;
     let verdict = attached.run(|conn| verify(conn, show_progress))?;
@@ -209,7 +214,7 @@ pub(crate) fn refused(error: &Error) -> Fatal {
 impl Attached {
     /// Runs a verb on a connection of its own, for a command that needs one.
     fn run<T>(&self, verb: impl FnOnce(&mut diesel::PgConnection) -> crate::error::Result<T>) -> Result<T, Fatal> {
-        let mut conn = crate::repo::connect(self.conninfo())
+        let mut conn = crate::repo::connect(self.address())
             .map_err(|error| Fatal::new(format!("cannot reach the database: {}", crate::repo::one_line(&error))))?;
         verb(&mut conn).map_err(|error| refused(&error))
     }

@@ -13,6 +13,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::ephemeral::{Rate, Rates, Redis};
 use crate::error::Fatal;
+use crate::repo::Patience;
 
 /// Every variable that is read, for the test that compares it with the README.
 pub const VARIABLES: &[&str] = &[
@@ -27,6 +28,9 @@ pub const VARIABLES: &[&str] = &[
     "DATABASE_USER",
     "DATABASE_PASSWORD",
     "DATABASE_POOL_SIZE",
+    "DATABASE_POOL_WAIT",
+    "DATABASE_STATEMENT_TIMEOUT",
+    "DATABASE_LOCK_TIMEOUT",
     "SECRET_KEY",
     "SECRET_KEY_PREVIOUS",
     "LOG_FORMAT",
@@ -51,6 +55,7 @@ pub const VARIABLES: &[&str] = &[
     "BODY_TIMEOUT",
     "REQUEST_TIMEOUT",
     "KEEP_ALIVE",
+    "DRAIN_TIME",
     "SHUTDOWN_TIMEOUT",
     "POSTING_THREADS",
     "POSTING_BATCH_MAX",
@@ -121,6 +126,8 @@ pub struct Bounds {
     pub request: Duration,
     /// How long a connection waits for its next request.
     pub keep_alive: Duration,
+    /// How long a server that is told to stop goes on serving, so that proxies see it in time.
+    pub drain: Duration,
     /// How long requests on their way may take once the server is stopping.
     pub shutdown: Duration,
 }
@@ -135,6 +142,7 @@ impl Default for Bounds {
             body: seconds(10),
             request: seconds(30),
             keep_alive: seconds(75),
+            drain: Duration::ZERO,
             shutdown: seconds(30),
         }
     }
@@ -163,6 +171,8 @@ pub struct Config {
     pub database: Database,
     /// How many connections the pool may open.
     pub database_pool_size: u32,
+    /// How long the database may take.
+    pub patience: Patience,
     /// At least 32 characters from which all keys are derived; none: made and kept in `data_dir`.
     pub secret_key: Option<String>,
     /// The secret key of before, whose tokens are still read.
@@ -218,6 +228,7 @@ impl Config {
         let set = |name: &str| lookup(name).map(|v| v.trim().to_owned()).filter(|value| !value.is_empty());
         let bind = bind(&set)?;
         let database = database(&set)?;
+        let bounds = bounds(&set, &database)?;
         let log_format = match set("LOG_FORMAT").as_deref() {
             None => LogFormat::for_reader(),
             Some("json") => LogFormat::Json,
@@ -248,6 +259,7 @@ impl Config {
             data_dir: set("DATA_DIR").unwrap_or_else(|| "./data".to_owned()).into(),
             database,
             database_pool_size: number(&set, "DATABASE_POOL_SIZE", 8, 4, 64)?,
+            patience: patience(&set)?,
             secret_key,
             secret_key_previous: secret(&set, "SECRET_KEY_PREVIOUS")?,
             log_format,
@@ -257,7 +269,7 @@ impl Config {
             trusted_proxies: networks(&set, "TRUSTED_PROXIES")?.unwrap_or_default(),
             rate_limits: rates(&set)?,
             scrapers: scrapers(&set)?,
-            bounds: bounds(&set)?,
+            bounds,
             posting_threads: number(&set, "POSTING_THREADS", 2, 1, 16)?,
             posting_batch_max: number(&set, "POSTING_BATCH_MAX", 256, 1, 1000)?,
             demo_password: set("DEMO_PASSWORD"),
@@ -355,17 +367,30 @@ fn scrapers(set: Lookup<'_>) -> Result<Scrapers, Fatal> {
     Ok(Scrapers { networks, token })
 }
 
-fn bounds(set: Lookup<'_>) -> Result<Bounds, Fatal> {
-    let seconds = |name: &str, default: Duration| match set(name) {
-        None => Ok(default),
-        Some(text) => text
-            .strip_suffix('s')
-            .and_then(|number| number.parse().ok())
-            .filter(|number| (1..=3600).contains(number))
-            .map(Duration::from_secs)
-            .ok_or_else(|| bad(name, "a number of seconds from 1s to 3600s")),
-    };
+/// A whole number of seconds with its unit, from `least` to an hour.
+fn seconds(set: Lookup<'_>, name: &str, least: u64, default: Duration) -> Result<Duration, Fatal> {
+    let Some(text) = set(name) else { return Ok(default) };
+    let number = text.strip_suffix('s').and_then(|number| number.parse().ok());
+    number
+        .filter(|number| (least..=3600).contains(number))
+        .map(Duration::from_secs)
+        .ok_or_else(|| bad(name, &format!("a number of seconds from {least}s to 3600s")))
+}
+
+fn patience(set: Lookup<'_>) -> Result<Patience, Fatal> {
+    let default = Patience::default();
+    Ok(Patience {
+        pool: seconds(set, "DATABASE_POOL_WAIT", 1, default.pool)?,
+        statement: seconds(set, "DATABASE_STATEMENT_TIMEOUT", 1, default.statement)?,
+        lock: seconds(set, "DATABASE_LOCK_TIMEOUT", 1, default.lock)?,
+    })
+}
+
+fn bounds(set: Lookup<'_>, database: &Database) -> Result<Bounds, Fatal> {
     let default = Bounds::default();
+    // With a database of its own there is no other instance that could serve meanwhile.
+    let drain = if *database == Database::Embedded { default.drain } else { Duration::from_secs(5) };
+    let seconds = |name: &str, default| seconds(set, name, 1, default);
     Ok(Bounds {
         connections: number(set, "MAX_CONNECTIONS", default.connections, 16, 100_000)?,
         requests: number(set, "MAX_REQUESTS", default.requests, 1, 100_000)?,
@@ -373,6 +398,7 @@ fn bounds(set: Lookup<'_>) -> Result<Bounds, Fatal> {
         body: seconds("BODY_TIMEOUT", default.body)?,
         request: seconds("REQUEST_TIMEOUT", default.request)?,
         keep_alive: seconds("KEEP_ALIVE", default.keep_alive)?,
+        drain: self::seconds(set, "DRAIN_TIME", 0, drain)?,
         shutdown: seconds("SHUTDOWN_TIMEOUT", default.shutdown)?,
     })
 }

@@ -93,6 +93,10 @@ fn describe() {
     describe_gauge!(REDIS_UP, "Whether Redis answers; there only where it is configured.");
     describe_counter!(REDIS_FALLBACKS, "How often Redis fell silent.");
     Collector::default().describe();
+    // The first event of a counter that was not there before is no increase to Prometheus.
+    for name in [REQUESTS_TURNED_AWAY, COMMITS, RETRIES] {
+        counter!(name).absolute(0);
+    }
 }
 
 /// A request was answered. `route` is its pattern, not what stood in its place.
@@ -115,6 +119,11 @@ pub fn requests_in_flight(more: f64) {
 /// A request met too many others.
 pub fn turned_away() {
     counter!(REQUESTS_TURNED_AWAY).increment(1);
+}
+
+/// There is a limit that requests may be over.
+pub fn has_limit(limit: &'static str) {
+    counter!(RATE_LIMITED, "class" => limit).absolute(0);
 }
 
 /// A request was over a limit.
@@ -159,12 +168,19 @@ pub fn pool(connections: u32, idle: u32) {
     gauge!(POOL, "state" => "busy").set(f64::from(connections.saturating_sub(idle)));
 }
 
+/// There is a job that may end in one of these ways.
+pub fn has_job(name: &'static str, statuses: &[&'static str]) {
+    for status in statuses {
+        counter!(JOB_RUNS, "task" => name, "status" => *status).absolute(0);
+    }
+}
+
 /// A job ended; `ended_well` is when, in seconds since 1970, where it did.
 pub fn job(name: &'static str, status: &'static str, took: Duration, ended_well: Option<u32>) {
-    counter!(JOB_RUNS, "job" => name, "status" => status).increment(1);
-    histogram!(JOB_TIME, "job" => name).record(took);
+    counter!(JOB_RUNS, "task" => name, "status" => status).increment(1);
+    histogram!(JOB_TIME, "task" => name).record(took);
     if let Some(time) = ended_well {
-        gauge!(JOB_LAST_RUN, "job" => name).set(f64::from(time));
+        gauge!(JOB_LAST_RUN, "task" => name).set(f64::from(time));
     }
 }
 

@@ -19,7 +19,7 @@ use crate::repo::assets::{self, NewAssets};
 use crate::repo::audit::Actor;
 use crate::repo::campaigns::{self, NewCampaign};
 use crate::repo::users::{self, NewUser};
-use crate::repo::{self, asset_types, transactions};
+use crate::repo::{self, Address, asset_types, transactions};
 
 /// Code, name, decimals, and whether users may transfer it.
 const ASSET_TYPES: [(&str, &str, u8, bool); 4] = [
@@ -127,10 +127,10 @@ pub fn is_untouched(conn: &mut PgConnection) -> Result<bool> {
 ///
 /// # Errors
 /// One line: the database or the ledger refused.
-pub fn demo(conninfo: &str, config: &Config, existing: Existing) -> std::result::Result<Seeded, Fatal> {
-    let mut conn = repo::connect(conninfo)
+pub fn demo(address: &Address, config: &Config, existing: Existing) -> std::result::Result<Seeded, Fatal> {
+    let mut conn = repo::connect(address)
         .map_err(|error| Fatal::new(format!("cannot reach the database: {}", repo::one_line(&error))))?;
-    let (ledger, clock) = ledger_for_command(conninfo, config)?;
+    let (ledger, clock) = ledger_for_command(address, config)?;
     let seeded = seed(&mut conn, &ledger, config, existing, clock());
     ledger.stop();
     seeded.map_err(|error| Fatal::new(format!("cannot put in the demo data: {}", refused(&error))))

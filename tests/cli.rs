@@ -379,6 +379,9 @@ fn a_bad_value_of_any_variable_is_named_in_one_line() {
         ("DATABASE_URL", &["mysql://localhost/x", "localhost:5432", "/var/run"]),
         ("DATABASE_PORT", &["0", "65536", "x"]),
         ("DATABASE_POOL_SIZE", &["0", "1", "65", "-3", "many", "8.5"]),
+        ("DATABASE_POOL_WAIT", &["0s", "2"]),
+        ("DATABASE_STATEMENT_TIMEOUT", &["0s", "5"]),
+        ("DATABASE_LOCK_TIMEOUT", &["0s", "2"]),
         ("SECRET_KEY", &["short", &long_secret]),
         ("SECRET_KEY_PREVIOUS", &["short", &long_secret]),
         ("LOG_FORMAT", &["xml", "JSON"]),
@@ -403,6 +406,7 @@ fn a_bad_value_of_any_variable_is_named_in_one_line() {
         ("BODY_TIMEOUT", &["10"]),
         ("REQUEST_TIMEOUT", &["30"]),
         ("KEEP_ALIVE", &["75"]),
+        ("DRAIN_TIME", &["5", "-1s"]),
         ("SHUTDOWN_TIMEOUT", &["30"]),
         ("POSTING_THREADS", &["0", "17", "-1", "x"]),
         ("POSTING_BATCH_MAX", &["0", "1001", "x"]),
@@ -447,7 +451,10 @@ fn a_build_that_cannot_encrypt_says_so_instead_of_going_on_in_the_clear() {
     let installation = Installation::new().with("DATABASE_URL", address).with("SECRET_KEY", "x".repeat(32));
     let line = only_line(&installation.run(&["migrate"]));
     // With TLS in the build it is only that nobody listens there.
-    assert!(line.contains(if cfg!(feature = "tls") { "cannot reach the database" } else { "--features tls" }), "{line}");
+    assert!(
+        line.contains(if cfg!(feature = "tls") { "cannot reach the database" } else { "--features tls" }),
+        "{line}"
+    );
 }
 
 #[test]

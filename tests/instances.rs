@@ -9,6 +9,8 @@ mod support;
 mod jobs;
 #[path = "instances/limits.rs"]
 mod limits;
+#[path = "instances/proxy.rs"]
+mod proxy;
 #[path = "instances/redis.rs"]
 mod redis;
 
@@ -61,9 +63,10 @@ impl Pair {
     /// Starts both at once.
     fn serve(&self) -> [Running; 2] {
         std::thread::scope(|scope| {
-            let starting = self.installations.each_ref().map(|installation| {
-                scope.spawn(|| installation.serve(&["serve", "--no-demo"]))
-            });
+            let starting = self
+                .installations
+                .each_ref()
+                .map(|installation| scope.spawn(|| installation.serve(&["serve", "--no-demo"])));
             starting.map(|started| started.join().unwrap())
         })
     }
@@ -92,7 +95,8 @@ impl Pair {
     /// A user with [`PASSWORD`].
     fn have_user(&self, username: &str, role: Role) {
         let login = Login::username(username).unwrap();
-        let new = NewUser { external_id: None, logins: vec![login], password_hash: hash_here(PASSWORD, 4).unwrap(), role };
+        let new =
+            NewUser { external_id: None, logins: vec![login], password_hash: hash_here(PASSWORD, 4).unwrap(), role };
         Db::new(&self.database.url, 1).run_here(|conn| users::register(conn, &new)).unwrap();
     }
 

@@ -15,6 +15,7 @@ use super::rate::{Rate, Standing};
 use super::redis::{Mode, Redis};
 use super::shared_key;
 use crate::ledger::Clock;
+use crate::meters;
 
 /// After how many requests the governor forgets who owes nothing any more.
 const SWEEP: u32 = 4096;
@@ -46,6 +47,7 @@ impl Limit {
         let at_once = NonZeroU32::new(rate.at_once()).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::with_period(rate.interval()).unwrap_or(Quota::per_second(at_once)).allow_burst(at_once);
         let governor = RateLimiter::dashmap_with_clock(quota, Time(clock.clone())).with_middleware();
+        meters::has_limit(name);
         Self { name, rate, governor, hasher: RandomState::new(), asked: AtomicU32::new(0) }
     }
 

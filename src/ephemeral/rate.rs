@@ -89,7 +89,8 @@ mod tests {
             assert_eq!(text.parse::<Rate>().unwrap().to_string(), text);
         }
         assert_eq!("120/120s".parse::<Rate>().unwrap().to_string(), "120/2m");
-        for text in ["", "20", "/m", "0/m", "20/0m", "20/", "20/10", "-1/m", "20/10d", "20/25h", "x/m", "2/1é", "1.5/m"] {
+        for text in ["", "20", "/m", "0/m", "20/0m", "20/", "20/10", "-1/m", "20/10d", "20/25h", "x/m", "2/1é", "1.5/m"]
+        {
             assert!(text.parse::<Rate>().is_err(), "{text}");
         }
     }
@@ -99,6 +100,9 @@ mod tests {
         let rate: Rate = "20/10m".parse().unwrap();
         assert_eq!(rate.interval(), Duration::from_secs(30));
         let free = |seconds| rate.free(Duration::from_secs(seconds));
-        assert_eq!((free(0), free(1), free(30), free(31), free(599), free(600), free(10_000)), (20, 19, 19, 18, 0, 0, 0));
+        assert_eq!(
+            (free(0), free(1), free(30), free(31), free(599), free(600), free(10_000)),
+            (20, 19, 19, 18, 0, 0, 0)
+        );
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::rate::Rate;
+use crate::meters;
 
 /// How many keys one throttle remembers; then it forgets those that owe least.
 const MOST_KEYS: usize = 1 << 16;
@@ -26,6 +27,7 @@ pub struct Throttle {
 
 impl Throttle {
     pub(super) fn new(name: &'static str, rate: Rate) -> Self {
+        meters::has_limit(name);
         Self { name, rate, hasher: RandomState::new(), debts: Mutex::default() }
     }
 

@@ -32,6 +32,18 @@ pub enum RunStatus {
     Failed,
 }
 
+impl RunStatus {
+    /// As it is counted.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Ok => "ok",
+            Self::ElsewhereRunning => "elsewhere",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// A job's last run in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
 pub struct Run {
@@ -47,6 +59,8 @@ pub struct Runs(Arc<Mutex<BTreeMap<&'static str, Run>>>);
 
 impl Runs {
     fn new(names: &[&'static str]) -> Self {
+        let words = [RunStatus::Ok, RunStatus::ElsewhereRunning, RunStatus::Failed].map(RunStatus::word);
+        names.iter().for_each(|name| meters::has_job(name, &words));
         let pending = Run { last_run: None, status: RunStatus::Pending };
         Self(Arc::new(Mutex::new(names.iter().map(|&name| (name, pending)).collect())))
     }
@@ -159,13 +173,8 @@ fn run_once(name: &'static str, runs: &Runs, clock: &Clock, job: impl FnOnce() -
         }
     };
     let now = clock();
-    let word = match status {
-        RunStatus::Ok | RunStatus::Pending => "ok",
-        RunStatus::ElsewhereRunning => "elsewhere",
-        RunStatus::Failed => "failed",
-    };
     let ended_well = (status != RunStatus::Failed).then(|| u32::try_from(now.timestamp()).ok()).flatten();
-    meters::job(name, word, started.elapsed(), ended_well);
+    meters::job(name, status.word(), started.elapsed(), ended_well);
     runs.note(name, Run { last_run: Some(now), status });
 }
 

@@ -22,7 +22,7 @@ use crate::domain::posting::{Action, Command};
 use crate::domain::{Lane, TransactionId, UserId};
 use crate::error::{Error, Refusal, Result};
 use crate::meters;
-use crate::repo;
+use crate::repo::{self, Address};
 
 /// The time, as the application has it.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
@@ -45,8 +45,8 @@ pub const LARGEST_GROUP: usize = 1_000;
 /// How a ledger is set up.
 #[derive(Clone)]
 pub struct Settings {
-    /// Where the database is, for libpq.
-    pub conninfo: String,
+    /// Where the database is.
+    pub address: Address,
     /// How many posting threads there are, each with a connection and a lane of its own.
     pub threads: usize,
     /// How many commands one batch takes at most.
@@ -341,7 +341,7 @@ impl Poster {
     fn connection(&mut self) -> std::result::Result<&mut PgConnection, Failure> {
         let conn = match self.conn.take() {
             Some(conn) => conn,
-            None => connect(&self.settings.conninfo)?,
+            None => connect(&self.settings.address)?,
         };
         Ok(self.conn.insert(conn))
     }
@@ -358,10 +358,10 @@ impl Poster {
 
 /// A connection for posting. A batch never pauses, and where its connection is lost without the
 /// server's knowledge, its locks must go before the patience of the next try is at its end.
-fn connect(conninfo: &str) -> std::result::Result<PgConnection, Failure> {
+fn connect(address: &Address) -> std::result::Result<PgConnection, Failure> {
     let failed =
         |error: &dyn std::fmt::Display| Failure::Database(DieselError::QueryBuilderError(repo::one_line(error).into()));
-    let mut conn = repo::connect_for_keys(conninfo).map_err(|error| failed(&error))?;
+    let mut conn = repo::connect_for_keys(address).map_err(|error| failed(&error))?;
     conn.batch_execute("set idle_in_transaction_session_timeout = 3000").map_err(|error| failed(&error))?;
     Ok(conn)
 }

@@ -12,6 +12,7 @@ use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
 use tokio::sync::oneshot;
 
+use super::Address;
 use super::{api_keys, sessions};
 use crate::domain::{ApiKeyId, Scopes, SecretHash, SessionId, SessionKind, User};
 use crate::error::{Error, Result};
@@ -112,9 +113,9 @@ impl Doorkeeper {
     ///
     /// # Errors
     /// Where the system has no threads left.
-    pub fn start(conninfo: &str) -> std::io::Result<Self> {
+    pub fn start(address: impl Into<Address>) -> std::io::Result<Self> {
         let (sender, visitors) = sync_channel(QUEUE);
-        let mut keeper = Keeper { conninfo: conninfo.to_owned(), conn: None };
+        let mut keeper = Keeper { address: address.into(), conn: None };
         std::thread::Builder::new().name("doorkeeper".to_owned()).spawn(move || keeper.run(&visitors))?;
         Ok(Self { visitors: sender })
     }
@@ -160,7 +161,7 @@ impl Doorkeeper {
 
 /// What the thread holds.
 struct Keeper {
-    conninfo: String,
+    address: Address,
     conn: Option<PgConnection>,
 }
 
@@ -228,7 +229,7 @@ impl Keeper {
     fn ask<T>(&mut self, verb: impl FnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
-            None => connect(&self.conninfo)?,
+            None => connect(&self.address)?,
         };
         let result = verb(&mut conn);
         match &result {
@@ -240,8 +241,8 @@ impl Keeper {
 }
 
 /// When a session was used last is worth no wait for the disk.
-fn connect(conninfo: &str) -> Result<PgConnection> {
-    let conn = super::connect_for_keys(conninfo).and_then(|mut conn| {
+fn connect(address: &Address) -> Result<PgConnection> {
+    let conn = super::connect_for_keys(address).and_then(|mut conn| {
         conn.batch_execute("set synchronous_commit = off")
             .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
         Ok(conn)

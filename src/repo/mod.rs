@@ -1,6 +1,7 @@
 //! All SQL that does not move value. One file per noun, one function per verb of the business; each
 //! public function is a use case and opens its own transaction where it needs one.
 
+mod address;
 pub mod api_keys;
 pub mod asset_types;
 pub mod assets;
@@ -23,6 +24,7 @@ pub mod users;
 pub mod wallet_statements;
 pub mod wallets;
 
+pub use address::{Address, Patience};
 pub use page::{Page, PageRequest, Sort};
 
 use std::sync::Arc;
@@ -44,18 +46,23 @@ const MIGRATION_LOCK: i64 = 0x0C0F_FE12;
 /// The least PostgreSQL that Coffer's SQL runs on.
 const LEAST_SERVER_VERSION: i32 = 130_000;
 
-/// What every connection promises, so that nothing waits for ever: milliseconds.
-const TIME_OUTS: &str = "set statement_timeout = 5000; set lock_timeout = 2000; \
-    set idle_in_transaction_session_timeout = 10000; set timezone = 'UTC'; \
-    set application_name = 'coffer'";
+/// How often a migration that has to wait for a lock lets others go before it, and tries again.
+const MOST_WAITS: u32 = 60;
 
 /// Opens one connection with Coffer's time-outs.
 ///
 /// # Errors
 /// Where the server cannot be reached within three seconds or refuses.
-pub fn connect(conninfo: &str) -> diesel::ConnectionResult<PgConnection> {
-    let mut conn = PgConnection::establish(conninfo)?;
-    conn.batch_execute(TIME_OUTS).map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
+pub fn connect(address: impl Into<Address>) -> diesel::ConnectionResult<PgConnection> {
+    let Address { conninfo, patience } = address.into();
+    let mut conn = PgConnection::establish(&conninfo)?;
+    let (statement, lock) = (patience.statement.as_millis(), patience.lock.as_millis());
+    conn.batch_execute(&format!(
+        "set statement_timeout = {statement}; set lock_timeout = {lock}; \
+         set idle_in_transaction_session_timeout = 10000; set timezone = 'UTC'; \
+         set application_name = 'coffer'"
+    ))
+    .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
 }
 
@@ -65,8 +72,8 @@ pub fn connect(conninfo: &str) -> diesel::ConnectionResult<PgConnection> {
 ///
 /// # Errors
 /// As [`connect`].
-pub fn connect_for_keys(conninfo: &str) -> diesel::ConnectionResult<PgConnection> {
-    let mut conn = connect(conninfo)?;
+pub fn connect_for_keys(address: impl Into<Address>) -> diesel::ConnectionResult<PgConnection> {
+    let mut conn = connect(address)?;
     conn.batch_execute(
         "set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off; \
          set plan_cache_mode = force_generic_plan; set jit = off",
@@ -76,18 +83,60 @@ pub fn connect_for_keys(conninfo: &str) -> diesel::ConnectionResult<PgConnection
 }
 
 /// Brings the schema up to date; says which migrations it ran. Safe to be called by several
-/// instances at once: one migrates, the others wait for it.
+/// instances at once, while others serve: one migrates, and those that start wait for it. A migration
+/// that needs a lock which others hold gives way after two seconds, since all that come behind it
+/// wait, too, and tries again.
 ///
 /// # Errors
 /// One line for the terminal: the server is too old, not reachable, or refuses a migration.
 pub fn migrate(conninfo: &str) -> std::result::Result<Vec<String>, Fatal> {
     let fatal = |error: &dyn std::fmt::Display| Fatal::new(format!("cannot migrate the database: {error}"));
-    let mut conn = PgConnection::establish(conninfo)
-        .map_err(|error| Fatal::new(format!("cannot reach the database: {}", without_address(&error))))?;
+    let mut conn = reach(conninfo)?;
     check_server_version(&mut conn)?;
-    conn.batch_execute(&format!("select pg_advisory_lock({MIGRATION_LOCK})")).map_err(|e| fatal(&e))?;
-    let versions = conn.run_pending_migrations(MIGRATIONS).map_err(|e| fatal(&e))?;
-    Ok(versions.iter().map(ToString::to_string).collect())
+    // Nobody waits inside of the database: an index that is built concurrently would wait for them.
+    while !is_alone(&mut conn).map_err(|e| fatal(&e))? {
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    conn.batch_execute("set lock_timeout = 2000").map_err(|e| fatal(&e))?;
+    let mut versions = Vec::new();
+    let mut waits = 0;
+    while conn.has_pending_migration(MIGRATIONS).map_err(|e| fatal(&e))? {
+        match conn.run_next_migration(MIGRATIONS) {
+            Ok(version) => versions.push(version.to_string()),
+            Err(error) if waits < MOST_WAITS && error.to_string().contains("lock timeout") => {
+                waits += 1;
+                tracing::warn!("a migration waits for a lock that others hold; trying again");
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            Err(error) => return Err(fatal(&error)),
+        }
+    }
+    Ok(versions)
+}
+
+/// Whether a database has Coffer's tables.
+///
+/// # Errors
+/// One line for the terminal: the server is not reachable or refuses.
+pub fn is_migrated(conninfo: &str) -> std::result::Result<bool, Fatal> {
+    use diesel::prelude::*;
+    let has_tables = diesel::sql_query(
+        "select 1 from pg_tables where tablename = 'entries' and schemaname = any(current_schemas(false))",
+    );
+    let found = has_tables.execute(&mut reach(conninfo)?);
+    found.map(|tables| tables > 0).map_err(|error| Fatal::new(format!("cannot look at the database: {error}")))
+}
+
+fn reach(conninfo: &str) -> std::result::Result<PgConnection, Fatal> {
+    PgConnection::establish(conninfo)
+        .map_err(|error| Fatal::new(format!("cannot reach the database: {}", without_address(&error))))
+}
+
+/// Whether this connection is the one that may migrate.
+fn is_alone(conn: &mut PgConnection) -> diesel::QueryResult<bool> {
+    use diesel::prelude::*;
+    diesel::dsl::sql::<diesel::sql_types::Bool>(&format!("select pg_try_advisory_lock({MIGRATION_LOCK})"))
+        .get_result(conn)
 }
 
 /// Takes every migration back, the newest first. All data is lost; for tests of the migrations.
@@ -141,9 +190,8 @@ struct Pooled {
     lost: bool,
 }
 
-#[derive(Debug)]
 struct Connector {
-    conninfo: String,
+    address: Address,
 }
 
 impl ManageConnection for Connector {
@@ -151,7 +199,7 @@ impl ManageConnection for Connector {
     type Error = diesel::ConnectionError;
 
     fn connect(&self) -> diesel::ConnectionResult<Pooled> {
-        connect(&self.conninfo).map(|conn| Pooled { conn, lost: false })
+        connect(&self.address).map(|conn| Pooled { conn, lost: false })
     }
 
     fn is_valid(&self, _: &mut Pooled) -> diesel::ConnectionResult<()> {
@@ -170,21 +218,19 @@ pub struct Db {
 }
 
 impl Db {
-    /// How long a request waits for a free connection.
-    const WAIT: Duration = Duration::from_secs(2);
-
     /// How long a request waits for its verb, since a server that hangs keeps no time-out of its own.
     const PATIENCE: Duration = Duration::from_secs(10);
 
     /// A pool of at most `size` connections, which are opened as they are needed.
-    pub fn new(conninfo: &str, size: u32) -> Self {
+    pub fn new(address: impl Into<Address>, size: u32) -> Self {
+        let address = address.into();
         let pool = r2d2::Pool::builder()
             .max_size(size)
             .min_idle(Some(1))
             .test_on_check_out(false)
-            .connection_timeout(Self::WAIT)
+            .connection_timeout(address.patience.pool)
             .error_handler(Box::new(LogErrors))
-            .build_unchecked(Connector { conninfo: conninfo.to_owned() });
+            .build_unchecked(Connector { address });
         Self { pool: Arc::new(pool) }
     }
 

@@ -68,20 +68,20 @@ pub async fn pass(
     req: ServiceRequest,
     next: Next<BoxBody>,
 ) -> std::result::Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    if is_for_monitors(route) {
+    if is_for_monitors(route.path) {
         return next.call(req).await;
     }
     let (crowd, bounds) = (extract::data::<Crowd>(req.request())?, extract::data::<Bounds>(req.request())?);
     let _inside = match crowd.enter(bounds.requests) {
         Ok(inside) => inside,
-        Err(error) => return Ok(req.into_response(HttpResponse::from_error(error))),
+        Err(error) => return Ok(refused(req, error)),
     };
     let request = req.request().clone();
     let answered = tokio::time::timeout(bounds.request, async {
         if let Some(class) = class_of(route) {
             match take(class, route.access, &req).await {
                 Ok(()) => {}
-                Err(error) => return Ok(req.into_response(HttpResponse::from_error(error))),
+                Err(error) => return Ok(refused(req, error)),
             }
         }
         next.call(req).await
@@ -92,6 +92,11 @@ pub async fn pass(
     }
 }
 
+fn refused(req: ServiceRequest, error: Error) -> ServiceResponse<BoxBody> {
+    let (req, _) = req.into_parts();
+    ServiceResponse::new(req, HttpResponse::from_error(error))
+}
+
 /// What may have been done in the time that was too long for an answer.
 fn too_long(route: &Route) -> Error {
     match route.method {
@@ -100,8 +105,9 @@ fn too_long(route: &Route) -> Error {
     }
 }
 
-fn is_for_monitors(route: &Route) -> bool {
-    route.path.starts_with("/health") || route.path == "/metrics"
+/// Whether nobody but monitors asks for a path.
+pub fn is_for_monitors(path: &str) -> bool {
+    path.starts_with("/health") || path == "/metrics"
 }
 
 /// What a route is, as far as limits go; none where it costs next to nothing.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
@@ -15,7 +15,7 @@ use tracing::Instrument;
 use super::api::openapi::OpenApiDocument;
 use super::auth::{Admin, CurrentUser};
 use super::extract::Door;
-use super::{Access, Route, Site, auth, extract, gate, kept, pages, problem};
+use super::{Access, Drain, Route, Site, auth, extract, gate, kept, pages, problem};
 use crate::error::Error;
 use crate::meters;
 
@@ -82,16 +82,29 @@ pub async fn observe(
     let pattern = req.match_pattern();
     let route = pattern.as_deref().unwrap_or("-");
     meters::request(req.method().as_str(), route, res.status().as_u16(), took);
-    tracing::info!(
-        target: "request",
-        request_id = id.0,
-        method = %req.method(),
-        route,
-        status = res.status().as_u16(),
-        duration_ms = took.div_duration_f64(Duration::from_millis(1)),
-        user,
-    );
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                target: "request",
+                request_id = id.0,
+                method = %req.method(),
+                route,
+                status = res.status().as_u16(),
+                duration_ms = took.div_duration_f64(Duration::from_millis(1)),
+                user,
+            )
+        };
+    }
+    // Monitors look every other second, and what they see is no news.
+    if gate::is_for_monitors(route) {
+        line!(debug)
+    } else {
+        line!(info)
+    }
     gate::tell(&req, res.headers_mut());
+    if req.app_data::<Data<Drain>>().is_some_and(|drain| drain.has_begun()) {
+        res.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+    }
     let https = req.app_data::<Data<Site>>().is_some_and(|site| site.is_https());
     protect(res.headers_mut(), &id, https);
     Ok(res)

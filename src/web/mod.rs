@@ -24,6 +24,7 @@ pub mod view;
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use actix_session::SessionMiddleware;
@@ -319,12 +320,31 @@ pub struct Parts {
     pub scrapers: Scrapers,
     /// How much the server takes on.
     pub bounds: Bounds,
+    /// Whether it is about to stop.
+    pub drain: Drain,
     /// The time.
     pub clock: Clock,
     /// The address that users type, without a slash at its end.
     pub public_url: String,
     /// How the jobs are doing.
     pub jobs: Runs,
+}
+
+/// Whether the server is about to stop: then it says that it is not ready, and keeps no connections,
+/// so that proxies and clients go elsewhere while it still serves them. Clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Drain(Arc<AtomicBool>);
+
+impl Drain {
+    /// The server is about to stop.
+    pub fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is.
+    fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// What this installation is called, and since when it runs.
@@ -354,12 +374,9 @@ pub fn serve(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
     let proofs = Data::new(PasswordProofs::new().map_err(std::io::Error::other)?);
     let throttles = Data::new(parts.throttles);
     let press = Data::new(Press::new(&parts.public_url));
-    let site = Site {
-        public_url: parts.public_url,
-        started: Instant::now(),
-        trusted_proxies: parts.trusted_proxies,
-    };
+    let site = Site { public_url: parts.public_url, started: Instant::now(), trusted_proxies: parts.trusted_proxies };
     let (site, redis, scrapers) = (Data::new(site), Data::new(parts.redis), Data::new(parts.scrapers));
+    let drain = Data::new(parts.drain);
     let (bounds, crowd) = (Data::new(parts.bounds), Data::new(Crowd::default()));
     let files = Data::new(StaticFiles::load());
     let document = Data::new(OpenApiDocument::load().map_err(std::io::Error::other)?);
@@ -380,6 +397,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
             .app_data(scrapers.clone())
             .app_data(bounds.clone())
             .app_data(crowd.clone())
+            .app_data(drain.clone())
             .app_data(clock.clone())
             .app_data(site.clone())
             .app_data(files.clone())

@@ -4,10 +4,10 @@ use coffer::domain::Role;
 use reqwest::Client;
 use serde_json::json;
 
+use super::Pair;
 use super::support::api::Caller;
 use super::support::redis::RedisServer;
 use super::support::web::{PASSWORD, send};
-use super::Pair;
 
 /// How often a caller is answered 200 before it is told to wait, asking the two instances by turns.
 async fn reads_before_429(pair: &Pair) -> usize {

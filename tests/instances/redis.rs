@@ -59,7 +59,8 @@ impl Load {
 }
 
 async fn pair_with_admin(redis: &RedisServer) -> Pair {
-    let pair = Pair::with_redis(redis, &[("RATE_LIMIT_API_WRITES", "1000000/s"), ("RATE_LIMIT_API_READS", "1000000/s")]);
+    let pair =
+        Pair::with_redis(redis, &[("RATE_LIMIT_API_WRITES", "1000000/s"), ("RATE_LIMIT_API_READS", "1000000/s")]);
     pair.have_user("root", Role::Admin);
     pair.have_asset_type("GOLD");
     pair
@@ -78,7 +79,10 @@ async fn a_redis_that_crashes_under_load_is_missed_by_nobody_and_used_again_when
     let pair = pair_with_admin(&redis).await;
     let _running = pair.serve();
     pair.until_redis("ok").await;
-    assert_eq!((metric(&pair, 0, "coffer_redis_up").await, metric(&pair, 0, "coffer_redis_fallbacks_total").await), (1.0, 0.0));
+    assert_eq!(
+        (metric(&pair, 0, "coffer_redis_up").await, metric(&pair, 0, "coffer_redis_fallbacks_total").await),
+        (1.0, 0.0)
+    );
     let load = Load::start(&pair).await;
     for _ in 0..3 {
         redis.stop();

@@ -46,7 +46,10 @@ async fn what_happens_is_counted_by_route_and_outcome() {
     assert_eq!((claims(201), claims(200), claims(409)), (1.0, 1.0, 1.0));
     assert_eq!(value(&text, "coffer_http_requests_total{method=\"GET\",route=\"-\",status=\"404\"}"), 1.0);
     assert!(!text.contains("nobody"), "addresses that are made up are no labels");
-    assert!(value(&text, "coffer_http_request_duration_seconds_count{method=\"POST\",route=\"/api/v1/assets/{id}/claim\"}") == 3.0);
+    assert!(
+        value(&text, "coffer_http_request_duration_seconds_count{method=\"POST\",route=\"/api/v1/assets/{id}/claim\"}")
+            == 3.0
+    );
     assert!(value(&text, "coffer_posting_commits_total") >= 1.0);
     assert!(value(&text, "coffer_posting_batch_commands_count") >= 2.0);
     assert!(value(&text, "coffer_posting_queue_wait_seconds_count") >= 2.0);

@@ -227,7 +227,7 @@ impl Books {
 
     /// Posting threads with a clock of their own, over another way to the database.
     pub fn ledger_at(&self, conninfo: &str, threads: usize, batch_max: usize, clock: &Clock) -> Running {
-        let settings = Settings { conninfo: conninfo.to_owned(), threads, batch_max };
+        let settings = Settings { address: conninfo.into(), threads, batch_max };
         Running(Arc::new(Ledger::start(&settings, clock).unwrap()))
     }
 

@@ -67,6 +67,13 @@ impl Cluster {
         Database { url: self.conninfo(&name), name, cluster: self }
     }
 
+    /// A new database without anything in it.
+    pub fn empty_database(&'static self) -> Database {
+        let name = format!("empty_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.execute(&format!("create database {name}"));
+        Database { url: self.conninfo(&name), name, cluster: self }
+    }
+
     /// A connection to the server itself, by none of the tests' databases.
     pub fn connect(&self) -> PgConnection {
         connect(self.server.conninfo())

@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod gallery;
 pub mod histories;
 pub mod program;
+pub mod proxy;
 pub mod redis;
 pub mod schemathesis;
 pub mod sights;

@@ -31,7 +31,7 @@ impl Till {
         let now = Arc::new(Mutex::new(DateTime::UNIX_EPOCH));
         let read = Arc::clone(&now);
         let clock: Clock = Arc::new(move || *read.lock().unwrap());
-        let settings = Settings { conninfo: conninfo.to_owned(), threads: 1, batch_max: 64 };
+        let settings = Settings { address: conninfo.into(), threads: 1, batch_max: 64 };
         Self { ledger: Running(Arc::new(Ledger::start(&settings, &clock).unwrap())), now }
     }
 

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use actix_web::dev::ServerHandle;
 use chrono::{SubsecRound, TimeDelta, Utc};
-use coffer::domain::{AssetType, AssetTypeCode, Balance, Login, Role, Scale};
 use coffer::config::{Bounds, Networks, Scrapers};
+use coffer::domain::{AssetType, AssetTypeCode, Balance, Login, Role, Scale};
 use coffer::ephemeral::{Rates, Throttles};
 use coffer::jobs::Jobs;
 use coffer::ledger::{Clock, Ledger, Settings};
@@ -18,7 +18,7 @@ use coffer::passwords::{Passwords, hash_here};
 use coffer::repo::doorkeeper::Doorkeeper;
 use coffer::repo::users::NewUser;
 use coffer::repo::{Db, asset_types, users};
-use coffer::web::{self, Parts};
+use coffer::web::{self, Drain, Parts};
 use diesel::connection::SimpleConnection;
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
@@ -74,7 +74,7 @@ impl Web {
         // As fine as the application's own.
         let now = || Utc::now().trunc_subsecs(6);
         let clock: Clock = Arc::new(move || now() + TimeDelta::seconds(late.load(Ordering::Relaxed)));
-        let settings = Settings { conninfo: database.url.clone(), threads: 1, batch_max: 64 };
+        let settings = Settings { address: (&database.url).into(), threads: 1, batch_max: 64 };
         let ledger = Arc::new(Ledger::start(&settings, &clock).expect("threads"));
         let jobs = Jobs::start(&db, &clock, public_url, None);
         let parts = Parts {
@@ -89,6 +89,7 @@ impl Web {
             trusted_proxies: Networks::default(),
             scrapers: Scrapers::default(),
             bounds: Bounds::default(),
+            drain: Drain::default(),
             clock,
             public_url: public_url.to_owned(),
             jobs: jobs.runs(),

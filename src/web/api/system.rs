@@ -12,7 +12,7 @@ use crate::ephemeral::Redis;
 use crate::error::{Error, Result};
 use crate::jobs::{Run, RunStatus, Runs};
 use crate::repo::Db;
-use crate::web::Site;
+use crate::web::{Drain, Site};
 
 /// How long the database may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -54,9 +54,13 @@ pub async fn live() -> HttpResponse {
 /// Says whether requests can be served
 ///
 /// # Errors
-/// `database_unavailable` where the database does not answer.
+/// `database_unavailable` where the database does not answer, `overloaded` where the server is about to
+/// stop.
 #[utoipa::path(get, path = "/health/ready", responses((status = 200, description = "They can.", body = StatusBody)))]
-pub async fn ready(db: Data<Db>) -> Result<HttpResponse> {
+pub async fn ready(db: Data<Db>, drain: Data<Drain>) -> Result<HttpResponse> {
+    if drain.has_begun() {
+        return Err(Error::Overloaded);
+    }
     ask(&db).await?;
     Ok(HttpResponse::Ok().json(StatusBody { status: "ok" }))
 }
@@ -70,12 +74,7 @@ pub async fn ready(db: Data<Db>) -> Result<HttpResponse> {
         (status = 503, description = "The database does not answer.", body = HealthBody),
     )
 )]
-pub async fn health(
-    db: Data<Db>,
-    site: Data<Site>,
-    jobs: Data<Runs>,
-    redis: Data<Option<Redis>>,
-) -> HttpResponse {
+pub async fn health(db: Data<Db>, site: Data<Site>, jobs: Data<Runs>, redis: Data<Option<Redis>>) -> HttpResponse {
     let latency = ask(&db).await;
     let jobs = jobs.all();
     let status = match &latency {
