@@ -26,6 +26,7 @@ const JOB_TIME: &str = "coffer_job_duration_seconds";
 const JOB_LAST_RUN: &str = "coffer_job_last_run_timestamp_seconds";
 const REDIS_UP: &str = "coffer_redis_up";
 const REDIS_FALLBACKS: &str = "coffer_redis_fallbacks_total";
+const REDIS_MISSES: &str = "coffer_redis_misses_total";
 
 /// Bounds of buckets of times, in seconds.
 const TIMES: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -92,6 +93,10 @@ fn describe() {
     describe_gauge!(JOB_LAST_RUN, "When a job last ended well, here or elsewhere.");
     describe_gauge!(REDIS_UP, "Whether Redis answers; there only where it is configured.");
     describe_counter!(REDIS_FALLBACKS, "How often Redis fell silent.");
+    describe_counter!(
+        REDIS_MISSES,
+        "Questions that went without Redis's answer, since it came too late or not at all."
+    );
     Collector::default().describe();
     // The first event of a counter that was not there before is no increase to Prometheus.
     for name in [REQUESTS_TURNED_AWAY, COMMITS, RETRIES] {
@@ -188,6 +193,12 @@ pub fn job(name: &'static str, status: &'static str, took: Duration, ended_well:
 pub fn redis_answers(answers: bool) {
     gauge!(REDIS_UP).set(f64::from(u8::from(answers)));
     counter!(REDIS_FALLBACKS).absolute(0);
+    counter!(REDIS_MISSES).absolute(0);
+}
+
+/// A question went without Redis's answer.
+pub fn redis_missed() {
+    counter!(REDIS_MISSES).increment(1);
 }
 
 /// Redis stopped answering.

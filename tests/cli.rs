@@ -449,7 +449,8 @@ fn a_secret_key_is_needed_for_a_database_of_ones_own() {
 fn a_build_that_cannot_encrypt_says_so_instead_of_going_on_in_the_clear() {
     let address = "postgres://127.0.0.1:1/x?sslmode=verify-full";
     let installation = Installation::new().with("DATABASE_URL", address).with("SECRET_KEY", "x".repeat(32));
-    let line = only_line(&installation.run(&["migrate"]));
+    let said = installation.run(&["migrate"]);
+    let line = only_line(&said);
     // With TLS in the build it is only that nobody listens there.
     assert!(
         line.contains(if cfg!(feature = "tls") { "cannot reach the database" } else { "--features tls" }),

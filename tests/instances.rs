@@ -13,6 +13,8 @@ mod limits;
 mod proxy;
 #[path = "instances/redis.rs"]
 mod redis;
+#[path = "instances/upgrade.rs"]
+mod upgrade;
 
 use std::time::{Duration, Instant};
 
@@ -79,6 +81,13 @@ impl Pair {
     /// What one of them says of its health.
     async fn health(&self, number: usize) -> Value {
         send(Client::new().get(self.url(number, "/health"))).await.json().await.unwrap()
+    }
+
+    /// The value of a metric without labels at one of them.
+    async fn metric(&self, number: usize, name: &str) -> f64 {
+        let text = send(Client::new().get(self.url(number, "/metrics"))).await.text().await.unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} is missing in {text}")).parse().unwrap()
     }
 
     /// Waits until both say this of their Redis.

@@ -12,7 +12,7 @@ mod turns;
 
 pub use proofs::PasswordProofs;
 pub use rate::{Rate, Standing};
-pub use redis::{Held, Lock, Redis};
+pub use redis::{Held, Lock, Redis, within_budget};
 pub use throttle::Throttle;
 pub use throttles::{Class, Rates, Throttles};
 pub use turns::Turns;

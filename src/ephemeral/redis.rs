@@ -1,11 +1,12 @@
 //! Redis, where there is one: what several instances share that may be lost at any moment. Nobody
-//! waits for it longer than [`BUDGET`], and whoever asks while it is away learns that at once and
+//! waits for it longer than 50 ms, and whoever asks while it is away learns that at once and
 //! goes on without.
 
+use std::cell::Cell;
 use std::fmt::Display;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Weak, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_redis::redis::{FromRedisValue, IntoConnectionInfo, Script, ScriptInvocation};
 use deadpool_redis::{Config, Pool, PoolConfig, Runtime, Timeouts};
@@ -18,8 +19,18 @@ use super::rate::{Rate, Standing};
 use crate::error::Fatal;
 use crate::meters;
 
-/// How long one command may take. A sign-in needs five, so none waits over 50 ms in all.
-const BUDGET: Duration = Duration::from_millis(10);
+/// How long one request may wait for Redis, with all that it asks of it.
+const BUDGET: Duration = Duration::from_millis(50);
+
+tokio::task_local! {
+    /// What is left of the request's budget.
+    static LEFT: Cell<Duration>;
+}
+
+/// Works on one request: all that it asks of Redis takes 50 ms together at most.
+pub async fn within_budget<F: Future>(request: F) -> F::Output {
+    LEFT.scope(Cell::new(BUDGET), request).await
+}
 
 /// How long a command goes on that nobody waits for any more, since it may bring a connection.
 const LONGEST: Duration = Duration::from_secs(1);
@@ -35,6 +46,9 @@ const LOOK_FOR: Duration = Duration::from_millis(100);
 
 /// How many answers in a row make it count as back, so that one that flaps is left alone.
 const ANSWERS: u32 = 3;
+
+/// How many answers in a row may come too late, since a machine that is busy is slow to hear them.
+const MISSES: u32 = 3;
 
 /// How long a lock outlives a holder that was killed.
 const LOCK_TIME: Duration = Duration::from_secs(10);
@@ -112,6 +126,8 @@ struct Shared {
     thread: Handle,
     pool: Pool,
     answers: AtomicBool,
+    /// How many answers in a row came too late.
+    misses: AtomicU32,
 }
 
 /// What became of asking for a lock.
@@ -144,7 +160,12 @@ impl Redis {
         let pool = config.create_pool(Some(Runtime::Tokio1)).map_err(bad)?;
         let no_thread = |error: std::io::Error| Fatal::new(format!("cannot start a thread: {error}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_thread)?;
-        let shared = Arc::new(Shared { thread: runtime.handle().clone(), pool, answers: AtomicBool::new(false) });
+        let shared = Arc::new(Shared {
+            thread: runtime.handle().clone(),
+            pool,
+            answers: AtomicBool::new(false),
+            misses: AtomicU32::new(0),
+        });
         meters::redis_answers(false);
         let watched = Arc::downgrade(&shared);
         let watch = move || runtime.block_on(watch(&watched));
@@ -199,16 +220,24 @@ impl Redis {
 
     async fn run<T: FromRedisValue + Send + 'static>(&self, call: ScriptInvocation<'static>) -> Option<T> {
         if !self.answers() {
+            meters::redis_missed();
             return None;
         }
+        let (left, started) = (LEFT.try_with(Cell::get).unwrap_or(BUDGET), Instant::now());
         let shared = Arc::clone(&self.0);
         let task = self.0.thread.spawn(async move { timeout(LONGEST, shared.ask::<T>(&call)).await });
-        match timeout(BUDGET, task).await {
-            Ok(Ok(Ok(Ok(answer)))) => return Some(answer),
-            Ok(Ok(Ok(Err(error)))) => self.0.falls_silent(&error),
-            _ => self.0.falls_silent(&"it does not answer in time"),
-        }
-        None
+        let answer = match timeout(left, task).await {
+            Ok(Ok(Ok(Ok(answer)))) => Some(answer),
+            Ok(Ok(Ok(Err(error)))) => {
+                self.0.falls_silent(&error);
+                None
+            }
+            _ => None,
+        };
+        self.0.heard(answer.is_some());
+        // Outside of a request there is no budget to keep.
+        let _ = LEFT.try_with(|budget| budget.set(left.saturating_sub(started.elapsed())));
+        answer
     }
 
     fn run_here<T: FromRedisValue + Send + 'static>(&self, call: ScriptInvocation<'static>) -> Option<T> {
@@ -240,6 +269,18 @@ impl Shared {
         matches!(timeout(BUDGET, self.ask::<(u64, u64)>(&call)).await, Ok(Ok(_)))
     }
 
+    /// Notes whether an answer came in time.
+    fn heard(&self, in_time: bool) {
+        if in_time {
+            self.misses.store(0, Ordering::Relaxed);
+            return;
+        }
+        meters::redis_missed();
+        if self.misses.fetch_add(1, Ordering::Relaxed) + 1 >= MISSES {
+            self.falls_silent(&"it does not answer in time");
+        }
+    }
+
     fn falls_silent(&self, why: &dyn Display) {
         if self.answers.swap(false, Ordering::Relaxed) {
             tracing::warn!(%why, "Redis does not answer: what is in this process serves");
@@ -251,19 +292,18 @@ impl Shared {
 
 /// Asks Redis whether it is there, as long as anybody uses it.
 async fn watch(redis: &Weak<Shared>) {
-    let mut answers = 0;
+    let mut in_a_row = 0;
     while let Some(redis) = redis.upgrade() {
         let is_there = redis.is_there().await;
-        answers = if is_there { answers + 1 } else { 0 };
-        if !is_there {
-            redis.falls_silent(&"it does not answer in time");
-        } else if answers >= ANSWERS && !redis.answers.swap(true, Ordering::Relaxed) {
+        redis.heard(is_there);
+        in_a_row = if is_there { in_a_row + 1 } else { 0 };
+        if in_a_row >= ANSWERS && !redis.answers.swap(true, Ordering::Relaxed) {
             tracing::info!("Redis answers");
             meters::redis_answers(true);
         }
-        let pause = if redis.answers.load(Ordering::Relaxed) { LOOK } else { LOOK_FOR };
+        let is_sure = in_a_row >= ANSWERS;
         drop(redis);
-        sleep(pause).await;
+        sleep(if is_sure { LOOK } else { LOOK_FOR }).await;
     }
 }
 

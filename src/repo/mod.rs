@@ -84,7 +84,7 @@ pub fn connect_for_keys(address: impl Into<Address>) -> diesel::ConnectionResult
 
 /// Brings the schema up to date; says which migrations it ran. Safe to be called by several
 /// instances at once, while others serve: one migrates, and those that start wait for it. A migration
-/// that needs a lock which others hold gives way after two seconds, since all that come behind it
+/// that needs a lock which others hold gives way after a second, since all that come behind it
 /// wait, too, and tries again.
 ///
 /// # Errors
@@ -97,7 +97,7 @@ pub fn migrate(conninfo: &str) -> std::result::Result<Vec<String>, Fatal> {
     while !is_alone(&mut conn).map_err(|e| fatal(&e))? {
         std::thread::sleep(Duration::from_millis(200));
     }
-    conn.batch_execute("set lock_timeout = 2000").map_err(|e| fatal(&e))?;
+    conn.batch_execute("set lock_timeout = 1000").map_err(|e| fatal(&e))?;
     let mut versions = Vec::new();
     let mut waits = 0;
     while conn.has_pending_migration(MIGRATIONS).map_err(|e| fatal(&e))? {

@@ -15,7 +15,7 @@ use super::client::Client;
 use super::extract::Door;
 use super::{Access, Route, auth, extract};
 use crate::config::Bounds;
-use crate::ephemeral::{Class, Rate, Standing, Throttles};
+use crate::ephemeral::{Class, Rate, Standing, Throttles, within_budget};
 use crate::error::{Error, Result};
 use crate::meters;
 
@@ -77,15 +77,18 @@ pub async fn pass(
         Err(error) => return Ok(refused(req, error)),
     };
     let request = req.request().clone();
-    let answered = tokio::time::timeout(bounds.request, async {
-        if let Some(class) = class_of(route) {
-            match take(class, route.access, &req).await {
-                Ok(()) => {}
-                Err(error) => return Ok(refused(req, error)),
+    let answered = tokio::time::timeout(
+        bounds.request,
+        within_budget(async {
+            if let Some(class) = class_of(route) {
+                match take(class, route.access, &req).await {
+                    Ok(()) => {}
+                    Err(error) => return Ok(refused(req, error)),
+                }
             }
-        }
-        next.call(req).await
-    });
+            next.call(req).await
+        }),
+    );
     match answered.await {
         Ok(answer) => answer,
         Err(_) => Ok(ServiceResponse::new(request, HttpResponse::from_error(too_long(route)))),

@@ -192,5 +192,6 @@ async fn a_dump_that_is_taken_under_load_restores_to_books_that_balance() {
 
 /// A program of PostgreSQL, which Debian keeps out of `PATH`.
 fn tool(name: &str) -> Command {
-    Command::new(Binaries::find(None).expect("PostgreSQL is installed").path(name))
+    let beside_the_server = Binaries::find(None).expect("PostgreSQL is installed").path(name);
+    if beside_the_server.is_file() { Command::new(beside_the_server) } else { Command::new(name) }
 }
