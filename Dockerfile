@@ -16,7 +16,7 @@ RUN apt-get update \
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src benches tests \
     && touch src/lib.rs \
-    && for target in src/main benches/claims benches/pages tests/screenshots; do \
+    && for target in src/main benches/bench tests/screenshots; do \
         echo 'fn main() {}' > "$target.rs"; \
     done \
     && cargo build --release --locked --features tls \

@@ -1,7 +1,7 @@
 # The commands of the house. Recipes run in this folder, so that its path may hold spaces.
 CARGO ?= cargo
 
-.PHONY: run test check screenshots measure measure-pages
+.PHONY: run test check screenshots bench bench-years bench-soak
 
 # Starts Coffer, with a database of its own unless DATABASE_URL or DATABASE_HOST names one.
 run:
@@ -25,12 +25,17 @@ screenshots:
 	@sh scripts/install-deps.sh test
 	$(CARGO) test --test screenshots
 
-# Prints claims per second beside pgbench, on a database of its own.
-measure:
+# Measures Coffer beside pgbench and actix, on a database of its own: docs/benchmarks.md. Some eight minutes.
+bench:
 	@sh scripts/install-deps.sh run
-	$(CARGO) bench --bench claims
+	$(CARGO) bench --bench bench
 
-# Prints how long pages and the proof take on ten million entries, on a database of its own.
-measure-pages:
+# Pages, the proof and claims on ten million entries. Some twelve minutes and 10 GB of disk.
+bench-years:
 	@sh scripts/install-deps.sh run
-	$(CARGO) bench --bench pages
+	$(CARGO) bench --bench bench -- --years
+
+# Ten minutes of claims, spends and transfers.
+bench-soak:
+	@sh scripts/install-deps.sh run
+	$(CARGO) bench --bench bench -- --soak

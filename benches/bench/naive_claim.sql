@@ -2,7 +2,7 @@
 -- update both, write the transaction, its entries and the claim. Nine statements between begin and
 -- commit, on Coffer's own schema, with the one treasury wallet that all claims share.
 \set user random(:first_user, :last_user)
-select nextval('naive_asset') as asset, gen_random_uuid() as transaction \gset
+select nextval('bench_credit') as asset, gen_random_uuid() as transaction \gset
 begin;
 select amount, asset_type from assets where id = :asset and status = 'available' for update \gset
 select id as user_wallet, balance as user_balance, credit_total as user_credit, version + 1 as user_version from wallets where user_id = :user and asset_type = :asset_type for update \gset
