@@ -46,11 +46,13 @@ pub struct Options {
     pub durability: Durability,
     /// How many connections the server takes at once.
     pub max_connections: u16,
+    /// What it loads at its start, as `shared_preload_libraries` takes it; mostly nothing.
+    pub libraries: &'static str,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { durability: Durability::Full, max_connections: 100 }
+        Self { durability: Durability::Full, max_connections: 100, libraries: "" }
     }
 }
 

@@ -315,7 +315,7 @@ struct Guarded {
 
 fn guarded() -> Guarded {
     let installation = Installation::new();
-    let options = Options { durability: Durability::ThrowAway, max_connections: 20 };
+    let options = Options { durability: Durability::ThrowAway, max_connections: 20, libraries: "" };
     let server = Server::start(installation.data(), options).unwrap();
     let mut conn = installation.connect();
     conn.batch_execute("create role app login password 's3cret/walrus'").unwrap();

@@ -17,7 +17,7 @@ use diesel::{Connection, PgConnection, RunQueryDsl};
 use rustix::process::{Pid, Signal, geteuid, kill_process, test_kill_process};
 use support::cluster::cluster;
 
-const FAST: Options = Options { durability: Durability::ThrowAway, max_connections: 20 };
+const FAST: Options = Options { durability: Durability::ThrowAway, max_connections: 20, libraries: "" };
 
 /// A folder that PostgreSQL's user can reach, and that goes with the test.
 struct Folder(PathBuf);

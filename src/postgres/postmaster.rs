@@ -111,7 +111,9 @@ fn settings(site: &Site) -> Vec<String> {
         Durability::Full => "on",
         Durability::ThrowAway => "off",
     };
-    vec![
+    let libraries = site.options.libraries;
+    let libraries = (!libraries.is_empty()).then(|| format!("shared_preload_libraries={libraries}"));
+    let settings = [
         "listen_addresses=".to_owned(),
         format!("unix_socket_directories=\"{folder}\""),
         "port=5432".to_owned(),
@@ -123,7 +125,8 @@ fn settings(site: &Site) -> Vec<String> {
         "jit=off".to_owned(),
         "timezone=UTC".to_owned(),
         "log_timezone=UTC".to_owned(),
-    ]
+    ];
+    settings.into_iter().chain(libraries).collect()
 }
 
 /// The process in `postmaster.pid`, and whether it says that it is ready.

@@ -34,10 +34,26 @@ pub struct Cluster {
     _watchdog: Child,
 }
 
+/// Also what functions and triggers do.
+const TRACK_ALL: &str = "alter system set pg_stat_statements.track = 'all'";
+
+static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+
 /// The server of this test binary, started by the first test that asks.
 pub fn cluster() -> &'static Cluster {
-    static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    CLUSTER.get_or_init(Cluster::start)
+    CLUSTER.get_or_init(|| Cluster::start(""))
+}
+
+/// The same, which counts its statements by `pg_stat_statements` where all tests of the binary ask
+/// for that.
+pub fn cluster_that_counts() -> &'static Cluster {
+    CLUSTER.get_or_init(|| {
+        let cluster = Cluster::start("pg_stat_statements");
+        for sql in ["create extension pg_stat_statements", TRACK_ALL, "select pg_reload_conf()"] {
+            cluster.execute(sql);
+        }
+        cluster
+    })
 }
 
 /// What is in every new database.
@@ -46,12 +62,12 @@ fn prepare_template(url: &str) {
 }
 
 impl Cluster {
-    fn start() -> Self {
+    fn start(libraries: &'static str) -> Self {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let name = format!("coffer-test-{}", id.get(..12).unwrap_or(&id));
         let folder = std::env::temp_dir().join(name);
         let watchdog = watch(&folder);
-        let options = Options { durability: Durability::ThrowAway, max_connections: 300 };
+        let options = Options { durability: Durability::ThrowAway, max_connections: 300, libraries };
         let server = Server::start(&folder, options).expect("the test server starts");
         let cluster = Self { server, databases: AtomicU32::new(0), _watchdog: watchdog };
         cluster.execute(&format!("create database {TEMPLATE}"));

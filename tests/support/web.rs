@@ -118,9 +118,19 @@ impl Web {
         &self.database.url
     }
 
+    /// The name of its database in the server.
+    pub fn database_name(&self) -> &str {
+        self.database.name()
+    }
+
     /// Moves the application's clock ahead.
     pub fn wait_seconds(&self, seconds: i64) {
         self.late_by_seconds.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    /// Lets the jobs that are running end, and starts no more.
+    pub fn stop_jobs(&mut self) {
+        drop(self.jobs.take());
     }
 
     /// Takes the database away: its connections end and no new ones are let in.
