@@ -73,7 +73,7 @@ fn main() {
         files.keep("main", extent, false, main_stage);
     }
     if years {
-        files.keep("years", extent, true, years::rows_and_values);
+        files.keep("years", extent, true, |extent| years::rows_and_values(extent, if quick { 20 } else { 1 }));
     }
     if soak {
         let minute = if quick { extent.lasting } else { Duration::from_secs(60) };

@@ -15,14 +15,18 @@ use super::server::{PASSWORD, Place, Server, program};
 
 const YEARS: &str = include_str!("years.sql");
 
+/// Each has 100 entries.
+const PEOPLE: usize = 100_000;
+
 /// The connections that claim.
 const CONNECTIONS: usize = 64;
 
-/// Fills one ledger, leaves another empty, and measures both.
-pub fn rows_and_values(extent: Extent) -> (Vec<Row>, Vec<Value>) {
+/// Fills one ledger, leaves another empty, and measures both. To try it out, a share of the entries
+/// will do: one in so many.
+pub fn rows_and_values(extent: Extent, share: usize) -> (Vec<Row>, Vec<Value>) {
     let place = Place::new();
     let server = Server::start(&place, &["--no-demo"]);
-    let mut values = vec![fill(&server)];
+    let mut values = vec![fill(&server, PEOPLE / share)];
     create_admin(&place);
     values.push(prove(&place));
     // Caches and queues are those of a start, and its jobs count the figures.
@@ -54,12 +58,13 @@ pub fn rows_and_values(extent: Extent) -> (Vec<Row>, Vec<Value>) {
     (measure(extent, cases), values)
 }
 
-fn fill(server: &Server) -> Value {
-    eprintln!("filling a ledger with 10 million entries");
+fn fill(server: &Server, people: usize) -> Value {
+    eprintln!("filling a ledger with {} entries", 100 * people);
     let began = Instant::now();
     let mut conn = server.connect();
+    let sql = YEARS.replace("{users}", &people.to_string()).replace("{wallets}", &(2 * people).to_string());
     // A statement of its own each: vacuum takes no company.
-    for statement in YEARS.split(";\n").filter(|statement| !statement.trim().is_empty()) {
+    for statement in sql.split(";\n").filter(|statement| !statement.trim().is_empty()) {
         conn.batch_execute(statement).unwrap();
     }
     Value::new("fill", "filling the ledger", "s", [began.elapsed().as_secs_f64()])
