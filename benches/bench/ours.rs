@@ -25,7 +25,7 @@ pub fn cases<'a>(scene: &'a Scene<'a>, extent: Extent) -> Vec<Case<'a>> {
     for connections in CONNECTIONS {
         let (key, title) = (format!("spends/{connections}"), titled("spends", connections));
         cases.push(Case::new(&key, &title, "spends/s", move || {
-            run(scene, extent, connections, &|turn| Some(spend(scene.token(turn.request), "")))
+            run(scene, extent, connections, &|turn| Some(spend(&scene.token(turn.request), "")))
         }));
     }
     // 32 is what TigerBeetle was measured with.
@@ -39,11 +39,11 @@ pub fn cases<'a>(scene: &'a Scene<'a>, extent: Extent) -> Vec<Case<'a>> {
         let run_id = uuid::Uuid::new_v4();
         run(scene, extent, 64, &|turn| {
             let key = format!(",\"idempotency_key\":\"{run_id}-{}\"", turn.request);
-            Some(spend(scene.token(turn.request), &key))
+            Some(spend(&scene.token(turn.request), &key))
         })
     }));
     cases.push(Case::new("hot-wallet/64", &titled("spends, all from one wallet", 64), "spends/s", move || {
-        run(scene, extent, 64, &|_| Some(spend(scene.token(0), "")))
+        run(scene, extent, 64, &|_| Some(spend(&scene.token(0), "")))
     }));
     cases.push(Case::new("stampede/256", &titled("refusals, all on one credit", 256), "refusals/s", move || {
         stampede(scene, extent)
@@ -60,7 +60,7 @@ pub fn claims<'a>(scene: &'a Scene<'a>, extent: Extent, connections: usize) -> C
     Case::new(&key, &title, "claims/s", move || {
         let at_most = MOST_CLAIMS_PER_SECOND * if connections == 1 { 1 } else { 4 } / 4;
         scene.stock((at_most as f64 * extent.lasting.as_secs_f64()) as usize);
-        run(scene, extent, connections, &|turn| Some(claim(scene.next_credit()?, scene.token(turn.request))))
+        run(scene, extent, connections, &|turn| Some(claim(scene.next_credit()?, &scene.token(turn.request))))
     })
 }
 
@@ -68,23 +68,24 @@ pub fn claims<'a>(scene: &'a Scene<'a>, extent: Extent, connections: usize) -> C
 fn stampede(scene: &Scene<'_>, extent: Extent) -> Run {
     let credit = scene.create_credits(1)[0];
     let load = load(scene, extent, 256);
-    let next = |turn: Turn| Some(claim(credit, scene.token(turn.connection)));
+    let next = |turn: Turn| Some(claim(credit, &scene.token(turn.connection)));
     // 201 for the one who gets it, and 200 when the same asks again.
     observed(scene, &Load { next: &next, right: &[409, 201, 200], ..load })
 }
 
 /// An admin's transfers between users, many at a time.
 fn many(scene: &Scene<'_>, extent: Extent) -> Run {
+    scene.keep_signed_in();
     let path = "/api/v1/transactions/batch";
     let bodies: Vec<String> = (0..8)
         .map(|body| {
             let transfers = (0..MANY).map(|item| {
                 let place = scene.place(body * MANY + item);
-                let (from, to) = (&scene.users[place].0, &scene.users[(place + 1) % scene.users.len()].0);
+                let (from, to) = (&scene.users[place], &scene.users[(place + 1) % scene.users.len()]);
                 json!({"type": "transfer", "user": from, "receiver": to, "asset_type": "CASH", "amount": "0.01"})
             });
             let body = json!({"mode": "atomic", "transactions": transfers.collect::<Vec<_>>()});
-            wire::post(path, Some(&scene.admin), &body.to_string())
+            wire::post(path, Some(&scene.admin()), &body.to_string())
         })
         .collect();
     let next = |turn: Turn| Some(bodies[turn.request % bodies.len()].clone());
@@ -113,6 +114,7 @@ fn observed(scene: &Scene<'_>, load: &Load<'_>) -> Run {
         let metric = |end: &str| scene.server.metric(&format!("coffer_posting_batch_commands_{end}"));
         (metric("sum"), metric("count"))
     };
+    scene.keep_signed_in();
     let before = batches();
     let run = load.run();
     let after = batches();
@@ -132,9 +134,9 @@ fn spend(token: &str, more: &str) -> String {
 fn transfer(scene: &Scene<'_>, turn: Turn) -> String {
     let from = scene.place(turn.request);
     // Far away, so that those on their way together rarely meet.
-    let to = &scene.users[(from + scene.users.len() / 2) % scene.users.len()].0;
+    let to = &scene.users[(from + scene.users.len() / 2) % scene.users.len()];
     let body = format!("{{\"type\":\"transfer\",\"receiver\":\"{to}\",\"asset_type\":\"CASH\",\"amount\":\"0.01\"}}");
-    wire::post("/api/v1/transactions", Some(&scene.users[from].1), &body)
+    wire::post("/api/v1/transactions", Some(&scene.token_of(from)), &body)
 }
 
 fn titled(what: &str, connections: usize) -> String {
@@ -146,8 +148,8 @@ pub fn mixed(scene: &Scene<'_>, extent: Extent, connections: usize) -> Run {
     run(scene, extent, connections, &|turn| {
         let token = scene.token(turn.request);
         Some(match turn.request % 3 {
-            0 => scene.next_credit().map_or_else(|| spend(token, ""), |credit| claim(credit, token)),
-            1 => spend(token, ""),
+            0 => scene.next_credit().map_or_else(|| spend(&token, ""), |credit| claim(credit, &token)),
+            1 => spend(&token, ""),
             _ => transfer(scene, turn),
         })
     })

@@ -54,18 +54,18 @@ pub fn section(stage: &Stage) -> String {
         stage.seconds,
     );
     let heads = ["", "per second", "p50 ms", "p99 ms", "CPU load", "CPU server", "CPU PostgreSQL", "batch"];
-    text += &table(&heads, stage.rows.iter().map(row).collect());
+    text += &table(&heads, &stage.rows.iter().map(row).collect::<Vec<_>>());
     if !stage.values.is_empty() {
-        text += &table(&["", "", "unit"], stage.values.iter().map(value).collect());
+        text += &table(&["", "", "unit"], &stage.values.iter().map(value).collect::<Vec<_>>());
     }
     let (asked, known): (Vec<_>, Vec<_>) = stage.goals.iter().partition(|goal| goal.bound.is_some());
     if !asked.is_empty() {
-        text += &table(&["goal", "asked for", "measured", ""], asked.into_iter().map(goal).collect());
+        text += &table(&["goal", "asked for", "measured", ""], &asked.into_iter().map(goal).collect::<Vec<_>>());
     }
     if !known.is_empty() {
         let rows =
             known.into_iter().map(|ratio| vec![ratio.title.clone(), format!("{:.2} {}", ratio.measured, ratio.unit)]);
-        text += &table(&["where that is", ""], rows.collect());
+        text += &table(&["where that is", ""], &rows.collect::<Vec<_>>());
     }
     text
 }
@@ -125,7 +125,7 @@ fn grouped(value: i64) -> String {
 }
 
 /// A table whose columns are as wide as what is in them, so that it can be read as it is.
-fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
+fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain([heads[column].chars().count(), 3]).max().unwrap_or(3)
@@ -148,7 +148,7 @@ fn table(heads: &[&str], rows: Vec<Vec<String>>) -> String {
         })
         .collect();
     text += &line(&mut dashes.iter().map(String::as_str));
-    for row in &rows {
+    for row in rows {
         text += &line(&mut row.iter().map(String::as_str));
     }
     text

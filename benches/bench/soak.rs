@@ -13,8 +13,8 @@ const MINUTES: usize = 10;
 /// The connections that claim, spend and transfer.
 const CONNECTIONS: usize = 64;
 
-/// How many credits there are per minute.
-const CREDITS: usize = 50_000;
+/// How many credits there are per second; once they are claimed, there are more spends instead.
+const CREDITS: f64 = 1_000.0;
 
 /// A row per minute, and the memory at both ends.
 pub fn rows_and_values(minute: Duration) -> (Vec<Row>, Vec<Value>) {
@@ -27,7 +27,7 @@ pub fn rows_and_values(minute: Duration) -> (Vec<Row>, Vec<Value>) {
         let title = format!("minute {number}: claims, spends, transfers");
         let scene = &scene;
         Case::new(&format!("soak/{number}"), &title, "operations/s", move || {
-            scene.stock(CREDITS);
+            scene.stock((CREDITS * minute.as_secs_f64()) as usize);
             ours::mixed(scene, extent, CONNECTIONS)
         })
     });
@@ -36,6 +36,7 @@ pub fn rows_and_values(minute: Duration) -> (Vec<Row>, Vec<Value>) {
     let after = server.watched().memory();
     let values = vec![
         Value::new("memory-before", "memory before the first minute", "MB", [before]),
+        Value::new("memory-first", "memory in the first minute, at most", "MB", [rows[0].memory.most]),
         Value::new("memory-after", "memory after the last minute", "MB", [after]),
     ];
     (rows, values)

@@ -26,13 +26,15 @@ const CONNECTIONS: usize = 64;
 pub fn rows_and_values(extent: Extent, share: usize) -> (Vec<Row>, Vec<Value>) {
     let place = Place::new();
     let server = Server::start(&place, &["--no-demo"]);
+    // The proof that a start asks for is not to meet a ledger that is half filled.
+    wait_for_jobs(&server);
     let mut values = vec![fill(&server, PEOPLE / share)];
     create_admin(&place);
     values.push(prove(&place));
     // Caches and queues are those of a start, and its jobs count the figures.
     drop(server);
     let server = Server::start(&place, &["--no-demo"]);
-    wait_for_figures(&server);
+    wait_for_jobs(&server);
     server
         .connect()
         .batch_execute(&format!(
@@ -86,7 +88,7 @@ fn prove(place: &Place) -> Value {
 }
 
 /// Waits until the figures of the dashboard are counted, and the proof that a start asks for is done.
-fn wait_for_figures(server: &Server) {
+fn wait_for_jobs(server: &Server) {
     let deadline = Instant::now() + Duration::from_secs(300);
     let is_done = |job: &str| server.metric(&format!("coffer_job_runs_total{{task=\"{job}\",status=\"ok\"}}")) > 0.0;
     while !(is_done("figures") && is_done("verify")) {
