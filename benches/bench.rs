@@ -5,6 +5,7 @@
 //! `make bench` runs the main stage, `make bench-years` the one with ten million entries, `make
 //! bench-soak` the long one. Each writes its part of `docs/benchmarks.md` and `docs/benchmarks.json`.
 //! With `--quick` each is a moment long, for trying it out, and writes into the folder of the build.
+//! `BENCH_PROGRAM` may name another build of Coffer than this one; then, too, nothing goes into `docs`.
 
 #![allow(missing_docs, reason = "a program, not a library")]
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a failed measurement is loud")]
@@ -66,7 +67,11 @@ fn main() {
     let extent = if quick { QUICK } else { FULL };
     let (years, soak) = (is_asked("--years"), is_asked("--soak"));
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = if quick { Path::new(env!("CARGO_TARGET_TMPDIR")).to_owned() } else { root.join("docs") };
+    let folder = if quick || std::env::var_os("BENCH_PROGRAM").is_some() {
+        Path::new(env!("CARGO_TARGET_TMPDIR")).to_owned()
+    } else {
+        root.join("docs")
+    };
     let files = Files { json: folder.join("benchmarks.json"), markdown: folder.join("benchmarks.md") };
     let began = Instant::now();
     if is_asked("--main") || !(years || soak) {

@@ -71,16 +71,15 @@ pub fn section(stage: &Stage) -> String {
 }
 
 fn row(row: &Row) -> Vec<String> {
-    let short = |figure: Figure| number(figure.median);
     vec![
         row.title.clone(),
         with_spread(row.rate),
         with_spread(row.p50),
         row.p99.map_or_else(String::new, with_spread),
-        short(row.cpu_client),
-        short(row.cpu_server),
-        short(row.cpu_postgres),
-        row.batch.map_or_else(String::new, short),
+        with_spread(row.cpu_client),
+        with_spread(row.cpu_server),
+        with_spread(row.cpu_postgres),
+        row.batch.map_or_else(String::new, with_spread),
     ]
 }
 

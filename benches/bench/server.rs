@@ -39,9 +39,10 @@ impl Drop for Place {
     }
 }
 
-/// The program that is measured.
+/// The program that is measured: this build's, or the one that `BENCH_PROGRAM` names.
 pub fn program() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_coffer"));
+    let other = std::env::var_os("BENCH_PROGRAM").filter(|path| !path.is_empty());
+    let mut command = Command::new(other.unwrap_or_else(|| env!("CARGO_BIN_EXE_coffer").into()));
     // Nothing of what is set around here has a say, and no `.env`.
     command.current_dir(std::env::temp_dir()).env_clear();
     command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
