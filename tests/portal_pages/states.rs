@@ -89,6 +89,30 @@ async fn a_frozen_user_can_look_and_receive_and_is_told_so() {
     assert_eq!(texts(&branch.page("/wallet/CASH").await, "h1 + p .amount"), ["105.00 CASH"]);
 }
 
+#[actix_web::test]
+async fn a_statement_offers_only_what_its_balance_can_do_and_says_why() {
+    let branch = Branch::with_cash("100").await;
+    branch.bank.top_up("anna", "GOLD", "3").await;
+    branch.bank.top_up("anna", "SAFE", "5").await;
+    let ways = async |path: &str| attributes(&branch.page(path).await, ".head__end .button:not([download])", "href");
+    let note = async |path: &str| texts(&branch.page(path).await, "main .note").concat();
+    assert_eq!(ways("/wallet/CASH").await[..2], ["/transfer?asset_type=CASH", "/spend?asset_type=CASH"]);
+    assert_eq!(ways("/wallet/GOLD").await[..1], ["/spend?asset_type=GOLD"]);
+    assert_eq!(ways("/wallet/SAFE").await[..1], ["/credits?asset_type=SAFE"]);
+    assert_eq!(note("/wallet/CASH").await, "");
+    assert_eq!(note("/wallet/SAFE").await, "There is nothing to send or spend here: what you have must stay.");
+    posted(&branch.bank.anna, &json!({"type": "spend", "asset_type": "GOLD", "amount": "3"})).await;
+    assert_eq!(ways("/wallet/GOLD").await[..1], ["/credits?asset_type=GOLD"]);
+    assert_eq!(note("/wallet/GOLD").await, "There is nothing to spend here.");
+    let offered = texts(&branch.page("/spend").await, "main option");
+    assert_eq!(offered.len(), 2, "neither gold nor the deposit: {offered:?}");
+    branch.bank.freeze("anna");
+    for path in ["/wallet/CASH", "/wallet/GOLD", "/wallet/SAFE"] {
+        assert!(ways(path).await.iter().all(|href| href.contains("/statement?")), "{path}");
+        assert!(note(path).await.starts_with("Your wallet is frozen."), "{path}");
+    }
+}
+
 /// What the voucher's form leads to.
 async fn redeem(branch: &Branch, browser: &Client, code: &str) -> reqwest::Response {
     submit(&branch.bank.web, browser, "/credits", &[("code", code)]).await

@@ -103,6 +103,8 @@ impl Sight {
             // Says where it is if it waits in vain.
             browser.see(selector, "").await;
         }
+        // What would come again by itself stays as it is.
+        browser.ask("window.stop()").await;
     }
 
     /// A browser's way to be somebody.
@@ -263,16 +265,24 @@ impl<'a> Past<'a> {
         let root = browser();
         submit(self.web, &root, "/login", &[("login", "root"), ("password", PASSWORD)]).await;
         submit(self.web, &root, "/admin/ledger/check", &[]).await;
-        let receipt = self.receipts(&sent, &wrong).await;
+        let late = text(&self.pay(&self.asha, "spend", "CASH", "4.20", "Chai", Value::Null).await["id"]);
+        let receipt = self.receipts(&sent, &wrong, &late).await;
         let imports = ["Gift,signup,CASH,5.00,20", ",signup,CASH,0.001,x"].map(|row| self.keep(row));
         let key = key["id"].as_i64().unwrap();
-        sights(&Known { free, claimed, lapsed, campaign, wrong, sent, key, receipt, imports })
+        sights(&Known { free, claimed, lapsed, campaign, wrong, sent, late, key, receipt, imports })
     }
 
-    /// Asks for the receipts of two transactions, of which the second one could not be made; gives
-    /// the code of the first.
-    async fn receipts(&self, made: &str, failed: &str) -> String {
-        for transaction in [made, failed] {
+    /// Asks for the receipts of three transactions, of which the second one could not be made and the
+    /// third one is not made yet; gives the code of the first.
+    async fn receipts(&self, made: &str, failed: &str, late: &str) -> String {
+        let wait = format!(
+            "create function wait() returns trigger language plpgsql as $$ begin
+                 new.next_attempt_at := new.next_attempt_at + interval '1 day'; return new; end $$;
+             create trigger wait before insert on receipts for each row when (new.transaction_id = '{late}')
+                 execute function wait()"
+        );
+        self.web.db.run_here(|conn| Ok(conn.batch_execute(&wait)?)).unwrap();
+        for transaction in [made, failed, late] {
             send(self.asha.get(&format!("/transactions/{transaction}/receipt"))).await;
         }
         let fail = format!(
@@ -306,6 +316,8 @@ struct Known {
     campaign: i64,
     wrong: String,
     sent: String,
+    /// A transaction whose receipt is being prepared.
+    late: String,
     key: i64,
     /// The code of a receipt.
     receipt: String,
@@ -335,6 +347,7 @@ fn sights(known: &Known) -> Vec<Sight> {
     }
     sights.push(look(Who::Nobody, "verify-genuine", format!("/verify/{}", known.receipt)));
     sights.push(look(Who::User, "receipt-failed", format!("/transactions/{}/receipt", known.wrong)));
+    sights.push(look(Who::User, "receipt-waiting", format!("/transactions/{}/receipt", known.late)));
     for (name, file) in ["import-preview", "import-wrong"].into_iter().zip(&known.imports) {
         sights.push(look(Who::Admin, name, format!("/admin/assets/import/{file}")));
     }
