@@ -201,7 +201,8 @@ impl<'a> Past<'a> {
             self.pay(&self.root, "top_up", unit, amount, "Opening balance", json!({"user": user})).await;
         }
         let campaign = json!({"title": "Coffee Break", "description": "A coffee for the first ones.",
-            "kind": "promotional", "asset_type": "CASH", "amount": "3.50", "quantity": 40, "per_user_limit": 3});
+            "kind": "promotional", "asset_type": "CASH", "amount": "3.50", "quantity": 40, "per_user_limit": 3,
+            "ends_at": chrono::Utc::now() + chrono::TimeDelta::days(12)});
         self.post(&self.root, "/admin/campaigns", &campaign).await;
         let brief = json!({"title": "Lunch Hour Cashback", "kind": "promotional", "asset_type": "CASH",
             "amount": "10.00", "quantity": 3, "expires_at": chrono::Utc::now() - chrono::TimeDelta::days(DAYS - 9)});
@@ -241,6 +242,19 @@ impl<'a> Past<'a> {
                 "asset_type": unit, "amount": amount, "quantity": 1});
             self.root.create(&asset).await;
         }
+        let coffee = id(&self.root.read("/campaigns?limit=1").await["data"][0]);
+        for (title, text, amount, quantity) in [
+            ("Early Birds", "For whoever comes first.", "50.00", 1),
+            ("Monsoon Cashback", "Stay dry, and take this with you.", "20.00", 24),
+        ] {
+            let campaign = json!({"title": title, "description": text, "kind": "promotional", "asset_type": "CASH",
+                "amount": amount, "quantity": quantity, "ends_at": chrono::Utc::now() + chrono::TimeDelta::hours(30)});
+            let campaign = id(&self.post(&self.root, "/admin/campaigns", &campaign).await);
+            if quantity == 1 {
+                self.post(&self.bela, "/claims", &json!({"campaign_id": campaign})).await;
+            }
+        }
+        self.post(&self.asha, "/claims", &json!({"campaign_id": coffee})).await;
         let open = self.root.read("/assets?status=available&kind=promotional&asset_type=GOLD&limit=1").await;
         let free = id(&open["data"][0]);
         let claimed = id(&self.root.read("/assets?status=claimed&limit=1").await["data"][0]);
