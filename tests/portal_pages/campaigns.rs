@@ -160,6 +160,12 @@ async fn the_wallet_offers_what_one_can_claim_those_that_end_first() {
     assert_eq!(titles().await.len(), 2, "what is had is not offered");
     let form = attributes(&branch.page("/wallet").await, ".credit [name=back]", "value");
     assert_eq!(form, ["/wallet"; 2]);
+    for hours in [1, 2, 3] {
+        let brief = json!({"title": "Brief", "kind": "signup", "asset_type": "CASH", "amount": "1",
+            "expires_at": Utc::now() + TimeDelta::hours(60 + hours)});
+        admin.create(&brief).await;
+    }
+    assert_eq!(titles().await, ["Brief", "Brief", "Later"], "one campaign is always there");
 }
 
 #[actix_web::test]

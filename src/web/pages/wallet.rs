@@ -90,7 +90,8 @@ pub async fn show(current: CurrentUser, chrome: Chrome, now: Now, db: Data<Db>) 
     })
 }
 
-/// The few of all that can be claimed that end first, and of those that do not, campaigns first.
+/// The few of all that can be claimed that end first, the first campaign always among them, since it
+/// stands for many. Of those without an end, campaigns come first.
 fn most_urgent(
     offers: Vec<Offer>,
     credits: Vec<AssetView>,
@@ -98,13 +99,17 @@ fn most_urgent(
     is_frozen: bool,
     now: DateTime<Utc>,
 ) -> Vec<CreditCard> {
-    let offers = offers
-        .into_iter()
-        .map(|offer| (offer.campaign.ends_at, CreditCard::of_campaign(offer, asset_types, is_frozen, now)));
+    let card = |offer: Offer| (offer.campaign.ends_at, CreditCard::of_campaign(offer, asset_types, is_frozen, now));
+    let mut offers = offers.into_iter().map(card);
+    let first = offers.next();
     let credits = credits
         .into_iter()
         .map(|view| (view.asset.expires_at, CreditCard::of_credit(view, asset_types, is_frozen, now)));
-    let mut cards: Vec<_> = offers.chain(credits).collect();
-    cards.sort_by_key(|(end, _)| end.unwrap_or(DateTime::<Utc>::MAX_UTC));
-    cards.into_iter().map(|(_, card)| card).take(CREDITS).collect()
+    let end = |(end, _): &(Option<DateTime<Utc>>, CreditCard)| end.unwrap_or(DateTime::<Utc>::MAX_UTC);
+    let mut others: Vec<_> = offers.chain(credits).collect();
+    others.sort_by_key(end);
+    others.truncate(CREDITS - usize::from(first.is_some()));
+    let mut cards: Vec<_> = first.into_iter().chain(others).collect();
+    cards.sort_by_key(end);
+    cards.into_iter().map(|(_, card)| card).collect()
 }
