@@ -201,7 +201,7 @@ async fn what_is_wrong_with_a_range_moves_no_field() {
             let before = places(&browser).await;
             let names = if path == "/transactions" { ["from", "to"] } else { ["start_date", "end_date"] };
             browser.open(&format!("{path}?{}=2024-02-01&{}=2024-01-31", names[0], names[1])).await;
-            browser.see(".filter .field__error", "The last day is before the first.").await;
+            browser.see(".filter ~ .field__error", "The last day is before the first.").await;
             assert_eq!(places(&browser).await, before, "{path} {screen:?}");
             browser.assert_sound().await;
         }
@@ -213,7 +213,8 @@ async fn a_row_of_the_statement_takes_two_lines_of_a_phone() {
     let bank = Bank::with_cash("100").await;
     posted(&bank.anna, &spend("12.5")).await;
     let browser = Browser::signed_in(&bank.web, "anna", "/wallet/CASH", Phone, On).await;
-    let overhang = "[...document.querySelectorAll('.table--two tr')].some((row) => row.scrollWidth > row.clientWidth)";
+    let overhang =
+        "[...document.querySelectorAll('.table--two tbody tr')].some((row) => row.scrollWidth > row.clientWidth)";
     assert_eq!(browser.ask(overhang).await, false);
     let heights = "[...document.querySelectorAll('.table--two tbody tr')].map((row) => row.clientHeight)";
     let heights = browser.ask(heights).await;
