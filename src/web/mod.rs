@@ -201,7 +201,8 @@ routes! {
         GET  "/wallet"              User   pages::wallet::show;
         GET  "/credits"             User   pages::credits::list;
         POST "/credits"             User   pages::credits::redeem;
-        POST "/credits/{id}/claim"  User   pages::credits::claim;
+        POST "/credits/{id}/claim"  User   pages::credits::claim::credit;
+        POST "/campaigns/{id}/claim"  User  pages::credits::claim::of_campaign;
         GET  "/claims"              User   pages::claims::list;
         GET  "/wallet/{code}/statement"    User    pages::statement::file;
         GET  "/transactions/{id}/receipt"  User    pages::receipt::show;
