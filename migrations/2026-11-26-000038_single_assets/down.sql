@@ -1,2 +1,1 @@
-drop index assets_single_expiring_index;
 drop index assets_single_index;
