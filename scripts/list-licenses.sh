@@ -22,7 +22,7 @@ cd "$(dirname "$0")/.."
     echo
     echo "| crate | version | licence |"
     echo "| --- | --- | --- |"
-    cargo metadata --format-version 1 --locked |
+    cargo metadata --format-version 1 --locked --all-features |
         python3 -c '
 import json, sys
 for package in sorted(json.load(sys.stdin)["packages"], key=lambda p: (p["name"], p["version"])):

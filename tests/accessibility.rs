@@ -7,5 +7,7 @@ mod support;
 
 #[path = "accessibility/axe.rs"]
 mod axe;
+#[path = "accessibility/rare.rs"]
+mod rare;
 #[path = "accessibility/speed.rs"]
 mod speed;

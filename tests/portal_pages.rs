@@ -7,6 +7,8 @@ mod support;
 
 #[path = "portal_pages/browsers.rs"]
 mod browsers;
+#[path = "portal_pages/campaigns.rs"]
+mod campaigns;
 #[path = "portal_pages/movements.rs"]
 mod movements;
 #[path = "portal_pages/refusals.rs"]

@@ -67,6 +67,7 @@ async fn picture(browser: &Browser, screen: Screen) -> Vec<u8> {
     let size = json!({"width": screen.width(), "height": height.max(screen.height()), "mobile": false,
         "deviceScaleFactor": screen.density()});
     browser.tool("Emulation.setDeviceMetricsOverride", size).await;
+    browser.tool("Emulation.setScrollbarsHidden", json!({"hidden": true})).await;
     let taken = browser.tool("Page.captureScreenshot", json!({"format": "png"})).await;
     STANDARD.decode(taken["data"].as_str().unwrap()).unwrap()
 }

@@ -186,3 +186,35 @@ fn every_migration_can_be_taken_back() {
         assert!(fs::read_to_string(&down).is_ok_and(|text| !text.trim().is_empty()), "{} is missing", name(&down));
     }
 }
+
+/// The migrations up to here were made before there were installations that they could hold up.
+const LAST_OF_THE_BEGINNING: &str = "migrations/2026-11-26-000036";
+
+#[test]
+fn no_migration_holds_up_those_who_are_served() {
+    let ups = files("migrations", "sql").into_iter().filter(|path| path.ends_with("up.sql"));
+    let newer = ups.filter(|up| name(up.parent().unwrap()).split('_').next().unwrap() > LAST_OF_THE_BEGINNING);
+    let mut offences = Vec::new();
+    for up in newer {
+        let text = fs::read_to_string(&up).unwrap().to_lowercase();
+        let statements: Vec<&str> = text.split(';').map(str::trim).filter(|part| !part.is_empty()).collect();
+        for statement in &statements {
+            let words: Vec<&str> =
+                statement.lines().filter(|line| !line.starts_with("--")).flat_map(str::split_whitespace).collect();
+            let builds_index = words.iter().take(3).any(|word| *word == "index") && words.first() == Some(&"create");
+            let on_new_table =
+                words.iter().skip_while(|word| **word != "on").nth(1).is_some_and(|table| {
+                    statements.iter().any(|other| other.contains(&format!("create table {table} ")))
+                });
+            if builds_index && !on_new_table && !(words.contains(&"concurrently") && statements.len() == 1) {
+                offences.push(format!("{}: build an index concurrently, in a migration of its own", name(&up)));
+            }
+            let is_checked =
+                words.starts_with(&["alter", "table"]) && (words.contains(&"check") || words.contains(&"references"));
+            if is_checked && !statement.contains("not valid") {
+                offences.push(format!("{}: add a constraint `not valid`, and validate it later", name(&up)));
+            }
+        }
+    }
+    assert_none(&offences);
+}

@@ -235,6 +235,9 @@ impl Redis {
             _ => None,
         };
         self.0.heard(answer.is_some());
+        if answer.is_none() {
+            meters::redis_missed();
+        }
         // Outside of a request there is no budget to keep.
         let _ = LEFT.try_with(|budget| budget.set(left.saturating_sub(started.elapsed())));
         answer
@@ -275,7 +278,6 @@ impl Shared {
             self.misses.store(0, Ordering::Relaxed);
             return;
         }
-        meters::redis_missed();
         if self.misses.fetch_add(1, Ordering::Relaxed) + 1 >= MISSES {
             self.falls_silent(&"it does not answer in time");
         }
@@ -292,18 +294,20 @@ impl Shared {
 
 /// Asks Redis whether it is there, as long as anybody uses it.
 async fn watch(redis: &Weak<Shared>) {
+    // Counted only while it is silent.
     let mut in_a_row = 0;
     while let Some(redis) = redis.upgrade() {
         let is_there = redis.is_there().await;
         redis.heard(is_there);
-        in_a_row = if is_there { in_a_row + 1 } else { 0 };
-        if in_a_row >= ANSWERS && !redis.answers.swap(true, Ordering::Relaxed) {
+        let is_used = redis.answers.load(Ordering::Relaxed);
+        in_a_row = if is_there && !is_used { in_a_row + 1 } else { 0 };
+        if in_a_row == ANSWERS {
             tracing::info!("Redis answers");
             meters::redis_answers(true);
+            redis.answers.store(true, Ordering::Relaxed);
         }
-        let is_sure = in_a_row >= ANSWERS;
         drop(redis);
-        sleep(if is_sure { LOOK } else { LOOK_FOR }).await;
+        sleep(if is_used { LOOK } else { LOOK_FOR }).await;
     }
 }
 

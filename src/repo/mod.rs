@@ -101,6 +101,7 @@ pub fn migrate(conninfo: &str) -> std::result::Result<Vec<String>, Fatal> {
     let mut versions = Vec::new();
     let mut waits = 0;
     while conn.has_pending_migration(MIGRATIONS).map_err(|e| fatal(&e))? {
+        drop_unfinished_indexes(&mut conn).map_err(|e| fatal(&e))?;
         match conn.run_next_migration(MIGRATIONS) {
             Ok(version) => versions.push(version.to_string()),
             Err(error) if waits < MOST_WAITS && error.to_string().contains("lock timeout") => {
@@ -112,6 +113,17 @@ pub fn migrate(conninfo: &str) -> std::result::Result<Vec<String>, Fatal> {
         }
     }
     Ok(versions)
+}
+
+/// Drops what a concurrent build of an index left when it was broken off.
+fn drop_unfinished_indexes(conn: &mut PgConnection) -> diesel::QueryResult<()> {
+    use diesel::prelude::*;
+    let unfinished: Vec<String> = diesel::dsl::sql::<diesel::sql_types::Text>(
+        "select indexrelid::regclass::text from pg_index join pg_class on pg_class.oid = indexrelid \
+         where not indisvalid and relnamespace = current_schema()::regnamespace",
+    )
+    .load(conn)?;
+    unfinished.iter().try_for_each(|index| conn.batch_execute(&format!("drop index {index}")))
 }
 
 /// Whether a database has Coffer's tables.

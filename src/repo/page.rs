@@ -216,6 +216,11 @@ impl<Column: FromStr> FromStr for Sort<Column> {
 }
 
 impl<T> Page<T> {
+    /// A page without rows, of a list that is not shown.
+    pub const fn empty() -> Self {
+        Self { items: Vec::new(), next_cursor: None }
+    }
+
     /// The same page with other rows.
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
         Page { items: self.items.into_iter().map(change).collect(), next_cursor: self.next_cursor }

@@ -24,6 +24,13 @@ pub struct Holding {
     pub balance: Balance,
 }
 
+impl Holding {
+    /// Whether any of it can be spent or sent: more than what must stay.
+    pub fn can_give(&self) -> bool {
+        self.balance > self.asset_type.minimum_balance
+    }
+}
+
 /// What a user holds, of every asset type, by code.
 ///
 /// # Errors

@@ -26,22 +26,22 @@ const CHECK: &str = "
 ";
 
 /// The ways to look at a page, and whether all is checked, or only what the theme changes.
-const LOOKS: [(Screen, Theme, bool); 4] =
+pub const LOOKS: [(Screen, Theme, bool); 4] =
     [(Desk, Light, true), (Desk, Dark, false), (Phone, Dark, true), (Phone, Light, false)];
 
 /// Gives axe-core to the page that is shown.
-async fn load(browser: &Browser) {
+pub async fn load(browser: &Browser) {
     browser.client.execute(AXE, Vec::new()).await.expect("axe-core loads");
 }
 
 /// What axe-core finds wrong with the page that is shown.
-async fn faults(browser: &Browser, all: bool) -> Vec<String> {
+pub async fn faults(browser: &Browser, all: bool) -> Vec<String> {
     let found = browser.client.execute_async(CHECK, vec![json!(all)]).await.expect("axe-core runs");
     serde_json::from_value(found).unwrap()
 }
 
 /// What is wrong with a page whatever its looks.
-async fn shape(browser: &Browser) -> Vec<String> {
+pub async fn shape(browser: &Browser) -> Vec<String> {
     let shape = browser
         .ask(
             "[document.querySelectorAll('h1').length, document.querySelectorAll('main').length, \
@@ -60,15 +60,27 @@ async fn walk(gallery: &Gallery, who: Who, complaints: &mut BTreeMap<String, Vec
     for sight in gallery.sights.iter().filter(|sight| sight.who == who) {
         browser.look(Desk, Light).await;
         sight.show(&browser).await;
-        load(&browser).await;
-        for (screen, theme, all) in LOOKS {
-            browser.look(screen, theme).await;
-            let found = [faults(&browser, all).await, shape(&browser).await].concat();
-            for complaint in found {
-                complaints.entry(complaint).or_default().push(format!("{} {screen:?} {theme:?}", sight.name));
-            }
+        check(&browser, sight.name, complaints).await;
+    }
+}
+
+/// Notes all that is wrong with the page that is shown, in all of its looks.
+pub async fn check(browser: &Browser, name: &str, complaints: &mut BTreeMap<String, Vec<String>>) {
+    load(browser).await;
+    for (screen, theme, all) in LOOKS {
+        browser.look(screen, theme).await;
+        let found = [faults(browser, all).await, shape(browser).await].concat();
+        for complaint in found {
+            complaints.entry(complaint).or_default().push(format!("{name} {screen:?} {theme:?}"));
         }
     }
+}
+
+/// Fails if anything was noted.
+pub fn assert_none(complaints: &BTreeMap<String, Vec<String>>) {
+    let told: Vec<String> =
+        complaints.iter().map(|(complaint, pages)| format!("{complaint}\n    {}", pages.join(", "))).collect();
+    assert!(told.is_empty(), "\n{}", told.join("\n"));
 }
 
 async fn assert_accessible(lookers: &[Who]) {
@@ -77,9 +89,7 @@ async fn assert_accessible(lookers: &[Who]) {
     for &who in lookers {
         walk(&gallery, who, &mut complaints).await;
     }
-    let told: Vec<String> =
-        complaints.iter().map(|(complaint, pages)| format!("{complaint}\n    {}", pages.join(", "))).collect();
-    assert!(told.is_empty(), "\n{}", told.join("\n"));
+    assert_none(&complaints);
 }
 
 #[actix_web::test]

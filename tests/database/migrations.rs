@@ -1,6 +1,7 @@
 //! Every migration can be taken back, and leaves nothing.
 
 use coffer::repo;
+use diesel::connection::SimpleConnection;
 
 use crate::support::books::Books;
 
@@ -52,4 +53,20 @@ fn instances_that_migrate_at_once_wait_for_each_other() {
         instances.into_iter().map(|instance| instance.join().unwrap()).collect()
     });
     assert_eq!(ran.iter().filter(|count| **count > 0).count(), 1, "{ran:?}");
+}
+
+#[test]
+fn an_index_whose_building_was_broken_off_is_built_anew() {
+    let books = Books::new();
+    let before = schema(&books);
+    // As a killed `create index concurrently` leaves it.
+    let broken_off = "update pg_index set indisvalid = false where indexrelid = 'assets_single_index'::regclass;
+         delete from __diesel_schema_migrations where version = '20261126000038'";
+    books.database.connect().batch_execute(broken_off).unwrap();
+    assert_eq!(repo::migrate(&books.database.url).unwrap().len(), 1);
+    assert_eq!(schema(&books), before);
+    assert_eq!(
+        books.words("select indexrelid::regclass::text from pg_index where not indisvalid"),
+        Vec::<String>::new()
+    );
 }

@@ -7,7 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use coffer::domain::posting::{Action, Command};
 use coffer::domain::{AssetId, AssetStatus, CampaignId, Period, TransactionId, UserId, WalletId};
 use coffer::ledger::Outcome;
-use coffer::repo::assets::{AssetFilter, Viewer};
+use coffer::repo::assets::{AssetFilter, Missed, Viewer};
+use coffer::repo::campaigns::{CampaignFilter, Offer};
 use coffer::repo::claims::ClaimFilter;
 use coffer::repo::entries::EntryFilter;
 use coffer::repo::history::{HistoryFilter, Order};
@@ -182,8 +183,21 @@ fn lists(books: &Books) {
         repo::assets::page(conn, Viewer::Admin, &all, repo::assets::USUAL, &first, noon())
     })
     .unwrap();
+    let single = AssetFilter { status: Some(AssetStatus::Available), is_single: true, ..AssetFilter::default() };
+    let page = by_index(&mut conn, "the single ones", |conn| {
+        repo::assets::page(conn, Viewer::User(user), &single, repo::assets::USUAL, &first, noon())
+    });
+    assert_eq!(page.unwrap().items.len(), 50);
+    let anna = repo::users::by_external_id(&mut conn, "user_777").unwrap().unwrap();
+    let offers = by_index(&mut conn, "the campaigns that run", |conn| {
+        repo::campaigns::offers(conn, &anna, &CampaignFilter::default(), &first, noon())
+    });
+    assert_eq!(offers.unwrap().items[0].left, Offer::COUNTED + 1);
+    by_index(&mut conn, "what campaigns offer", |conn| repo::campaigns::claimable_first(conn, &anna, 3, noon()))
+        .unwrap();
     by_index(&mut conn, "what is offered first", |conn| repo::assets::claimable_first(conn, 3, noon())).unwrap();
-    by_index(&mut conn, "what is left", |conn| repo::assets::alternatives(conn, AssetId(7), noon())).unwrap();
+    by_index(&mut conn, "what is left", |conn| repo::assets::alternatives(conn, Missed::Asset(AssetId(7)), noon()))
+        .unwrap();
     by_index(&mut conn, "one asset", |conn| repo::assets::one(conn, Viewer::Admin, AssetId(7), noon())).unwrap();
     let latest = by_index(&mut conn, "the latest claims", |conn| repo::reports::recent_claims(conn, 10)).unwrap();
     assert_eq!(latest.len(), 10);

@@ -5,9 +5,9 @@ use coffer::repo::PageRequest;
 use coffer::repo::claims::{self, ClaimFilter, NEWEST_FIRST};
 use serde_json::json;
 
+use crate::column;
 use crate::support::api::{caller, id, text, web_with_admin};
-use crate::support::web::{is, problem, send};
-use crate::{column, queries};
+use crate::support::web::{is, problem, queries, send};
 
 #[actix_web::test]
 async fn every_claim_is_listed_with_its_credit_its_owner_and_its_transaction() {

@@ -162,7 +162,10 @@ async fn ownership_is_narrowed_sorted_and_exported_alike() {
     assert!(rows[1].contains(",'=Festival,"), "no formula: {rows:?}");
     let answer = send(browser.get(web.url("/admin/claims?from=2024-02-01&to=2024-01-01"))).await;
     assert_eq!(answer.status(), 422);
-    assert_eq!(texts(&answer.text().await.unwrap(), "#to-error"), ["The end is before the start."]);
+    assert_eq!(
+        texts(&answer.text().await.unwrap(), "#to-error"),
+        ["The last day is before the first. Choose a later one."]
+    );
 }
 
 #[actix_web::test]

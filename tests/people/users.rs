@@ -8,8 +8,8 @@ use reqwest::Client;
 use serde_json::{Value, json};
 
 use crate::support::api::{Caller, audit, caller, count_in, text, web_with_admin};
-use crate::support::web::{PASSWORD, Web, is, post, problem, send};
-use crate::{change, changed, column, queries};
+use crate::support::web::{PASSWORD, Web, is, post, problem, queries, send};
+use crate::{change, changed, column};
 
 /// Registers somebody with names of all kinds; gives the public one.
 async fn register(web: &Web, body: Value) -> String {

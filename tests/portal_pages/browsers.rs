@@ -181,3 +181,44 @@ async fn keys_alone_claim_a_credit_and_send_a_part_of_it() {
     browser.see(".flash", "You sent 20.00 CASH to ben.").await;
     assert_eq!(bank.cash().await, ["30.00", "20.00"]);
 }
+
+/// Where the fields of the page's filter stand below its first one, and to its right.
+async fn places(browser: &Browser) -> String {
+    let places = "[...document.querySelectorAll('.filter :is(input, select, button)')].map((field) => {
+        const [first, own] = [document.querySelector('.filter input'), field].map((one) => one.getBoundingClientRect());
+        return `${own.top - first.top}, ${own.left - first.left}`;
+    }).join('; ')";
+    browser.ask(places).await.as_str().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn what_is_wrong_with_a_range_moves_no_field() {
+    let bank = Bank::with_cash("100").await;
+    for screen in [Desk, Phone] {
+        let browser = Browser::signed_in(&bank.web, "anna", "/wallet/CASH", screen, On).await;
+        for path in ["/wallet/CASH", "/transactions"] {
+            browser.open(path).await;
+            let before = places(&browser).await;
+            let names = if path == "/transactions" { ["from", "to"] } else { ["start_date", "end_date"] };
+            browser.open(&format!("{path}?{}=2024-02-01&{}=2024-01-31", names[0], names[1])).await;
+            browser.see(".filter ~ .field__error", "The last day is before the first.").await;
+            assert_eq!(places(&browser).await, before, "{path} {screen:?}");
+            browser.assert_sound().await;
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_row_of_the_statement_takes_two_lines_of_a_phone() {
+    let bank = Bank::with_cash("100").await;
+    posted(&bank.anna, &spend("12.5")).await;
+    let browser = Browser::signed_in(&bank.web, "anna", "/wallet/CASH", Phone, On).await;
+    let overhang =
+        "[...document.querySelectorAll('.table--two tbody tr')].some((row) => row.scrollWidth > row.clientWidth)";
+    assert_eq!(browser.ask(overhang).await, false);
+    let heights = "[...document.querySelectorAll('.table--two tbody tr')].map((row) => row.clientHeight)";
+    let heights = browser.ask(heights).await;
+    let heights: Vec<u64> = heights.as_array().unwrap().iter().map(|height| height.as_u64().unwrap()).collect();
+    assert_eq!(heights.len(), 2);
+    assert!(heights.iter().all(|height| *height < 85), "{heights:?}");
+}

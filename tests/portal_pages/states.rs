@@ -60,16 +60,17 @@ async fn whoever_has_had_their_share_of_a_campaign_reads_so_instead_of_a_button(
     });
     let campaign: Value = send(branch.bank.admin.post("/admin/campaigns").json(&body)).await.json().await.unwrap();
     branch.bank.admin.issue(1, "GOLD", "1").await;
-    assert_eq!(texts(&branch.page("/credits").await, ".credit button").len(), 4);
+    assert_eq!(texts(&branch.page("/credits").await, ".credit button").len(), 2);
     let claim = branch.bank.anna.post("/claims").json(&json!({"campaign_id": id(&campaign)}));
     assert_eq!(send(claim).await.status(), 201);
-    for path in ["/credits", "/wallet"] {
-        let html = branch.page(path).await;
-        assert_eq!(texts(&html, ".credit__foot .badge"), ["You have had yours"; 2], "{path}");
-        assert_eq!(texts(&html, ".credit button").len(), 1, "{path}");
-    }
+    let html = branch.page("/credits").await;
+    assert_eq!(texts(&html, ".credit__foot .badge"), ["You have had yours"]);
+    assert_eq!(texts(&html, ".credit button").len(), 1);
+    let html = branch.page("/wallet").await;
+    assert_eq!(texts(&html, ".credit button").len(), 1);
+    assert_eq!(texts(&html, ".credit").len(), 1, "the wallet offers what can be claimed");
     let ben = at_home(&branch.bank, "ben").await;
-    assert_eq!(texts(&page(&branch.bank.web, &ben, "/credits").await, ".credit button").len(), 3);
+    assert_eq!(texts(&page(&branch.bank.web, &ben, "/credits").await, ".credit button").len(), 2);
 }
 
 #[actix_web::test]
@@ -86,6 +87,30 @@ async fn a_frozen_user_can_look_and_receive_and_is_told_so() {
     assert_eq!(texts(&branch.page("/wallet").await, ".credit__foot .badge"), ["Frozen"]);
     posted(&branch.bank.ben, &transfer("anna", "5")).await;
     assert_eq!(texts(&branch.page("/wallet/CASH").await, "h1 + p .amount"), ["105.00 CASH"]);
+}
+
+#[actix_web::test]
+async fn a_statement_offers_only_what_its_balance_can_do_and_says_why() {
+    let branch = Branch::with_cash("100").await;
+    branch.bank.top_up("anna", "GOLD", "3").await;
+    branch.bank.top_up("anna", "SAFE", "5").await;
+    let ways = async |path: &str| attributes(&branch.page(path).await, ".head__end .button:not([download])", "href");
+    let note = async |path: &str| texts(&branch.page(path).await, "main .note").concat();
+    assert_eq!(ways("/wallet/CASH").await[..2], ["/transfer?asset_type=CASH", "/spend?asset_type=CASH"]);
+    assert_eq!(ways("/wallet/GOLD").await[..1], ["/spend?asset_type=GOLD"]);
+    assert_eq!(ways("/wallet/SAFE").await[..1], ["/credits?asset_type=SAFE"]);
+    assert_eq!(note("/wallet/CASH").await, "");
+    assert_eq!(note("/wallet/SAFE").await, "There is nothing to send or spend here: what you have must stay.");
+    posted(&branch.bank.anna, &json!({"type": "spend", "asset_type": "GOLD", "amount": "3"})).await;
+    assert_eq!(ways("/wallet/GOLD").await[..1], ["/credits?asset_type=GOLD"]);
+    assert_eq!(note("/wallet/GOLD").await, "There is nothing to spend here.");
+    let offered = texts(&branch.page("/spend").await, "main option");
+    assert_eq!(offered.len(), 2, "neither gold nor the deposit: {offered:?}");
+    branch.bank.freeze("anna");
+    for path in ["/wallet/CASH", "/wallet/GOLD", "/wallet/SAFE"] {
+        assert!(ways(path).await.iter().all(|href| href.contains("/statement?")), "{path}");
+        assert!(note(path).await.starts_with("Your wallet is frozen."), "{path}");
+    }
 }
 
 /// What the voucher's form leads to.

@@ -5,7 +5,7 @@ use crate::support::api::audit;
 use crate::support::browser::Screen::{Desk, Phone};
 use crate::support::browser::Scripts::{Off, On};
 use crate::support::browser::{Browser, Screen, Scripts};
-use crate::{code_of, receipt};
+use crate::{code_of, pdf_text, receipt};
 
 /// Waits on the page until the receipt comes by itself, then has its code checked.
 async fn prepare_and_check(screen: Screen, scripts: Scripts) {
@@ -39,6 +39,31 @@ async fn prepare_and_check(screen: Screen, scripts: Scripts) {
     browser.see(".summary", "There is no such receipt").await;
     browser.assert_sound().await;
     audit(&stage.web);
+}
+
+/// Asks for a receipt on the transaction's page and waits until it lies among the downloads.
+async fn download(screen: Screen, scripts: Scripts) {
+    let stage = Stage::new().await;
+    let id = stage.transfer("12.50", "Dinner").await;
+    let path = format!("/transactions/{id}");
+    let browser = Browser::signed_in(&stage.web, "asha", &path, screen, scripts).await;
+    let folder = browser.keep_downloads().await;
+    browser.press("Receipt").await;
+    let (name, pdf) = browser.downloaded(&folder).await;
+    let text = pdf_text(&pdf);
+    assert!(text.contains("12.50 GOLD") && text.contains("Wallet of asha") && text.contains(&id), "{text}");
+    assert_eq!(name, format!("receipt-{}.pdf", code_of(&text).replace('-', "")));
+    audit(&stage.web);
+}
+
+#[actix_web::test]
+async fn a_receipt_lands_among_the_downloads() {
+    download(Desk, On).await;
+}
+
+#[actix_web::test]
+async fn a_receipt_lands_among_the_downloads_of_a_phone_without_scripts() {
+    download(Phone, Off).await;
 }
 
 fn run(stage: &Stage, sql: &str) {

@@ -60,6 +60,14 @@ async fn a_receipt_that_cannot_be_made_says_so() {
     assert!(page.contains("This receipt could not be made") && !page.contains("no space"), "{page}");
     let page = get(&stage, &asha, &format!("/transactions/{id}")).await.text().await.unwrap();
     assert!(page.contains("The receipt could not be made."), "{page}");
+    let root = signed_in(&stage, "root").await;
+    let page = get(&stage, &root, &format!("/admin/transactions/{id}")).await.text().await.unwrap();
+    let notes = texts(&page, ".note");
+    assert_eq!(notes, ["The receipt for asha could not be made. Look why, and have it tried again"]);
+    assert!(!page.contains("/receipt\""), "{page}");
+    let top_up = stage.top_up("1").await;
+    let page = get(&stage, &root, &format!("/admin/transactions/{top_up}")).await.text().await.unwrap();
+    assert_eq!((texts(&page, ".note").len(), page.contains("/receipt\"")), (0, true));
 }
 
 #[actix_web::test]

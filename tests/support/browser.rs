@@ -7,7 +7,7 @@ use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -419,6 +419,23 @@ impl Browser {
         let button = self.find("main form button[type=submit]").await;
         assert_eq!(button.text().await.unwrap(), words);
         self.click(self.centred(button).await, 1).await;
+    }
+
+    /// The folder into which everything comes that is downloaded from now on.
+    pub async fn keep_downloads(&self) -> PathBuf {
+        let folder = driver().folder.join(format!("downloads-{}", self.session));
+        std::fs::create_dir_all(&folder).expect("a folder for downloads");
+        self.tool("Browser.setDownloadBehavior", json!({"behavior": "allow", "downloadPath": folder})).await;
+        folder
+    }
+
+    /// The name and the contents of the file that has been downloaded into a folder.
+    pub async fn downloaded(&self, folder: &Path) -> (String, Vec<u8>) {
+        let files = || std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect::<Vec<_>>();
+        let is_whole = |file: &PathBuf| file.extension().is_some_and(|ending| ending != "crdownload");
+        self.until("for a download", async || Ok(files().len() == 1 && files().iter().all(is_whole))).await;
+        let file = files().remove(0);
+        (file.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(&file).unwrap())
     }
 
     /// What the browser had to complain about since it was last asked: errors of scripts, breaches

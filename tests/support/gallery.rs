@@ -103,6 +103,8 @@ impl Sight {
             // Says where it is if it waits in vain.
             browser.see(selector, "").await;
         }
+        // What would come again by itself stays as it is.
+        browser.ask("window.stop()").await;
     }
 
     /// A browser's way to be somebody.
@@ -199,7 +201,8 @@ impl<'a> Past<'a> {
             self.pay(&self.root, "top_up", unit, amount, "Opening balance", json!({"user": user})).await;
         }
         let campaign = json!({"title": "Coffee Break", "description": "A coffee for the first ones.",
-            "kind": "promotional", "asset_type": "CASH", "amount": "3.50", "quantity": 40, "per_user_limit": 3});
+            "kind": "promotional", "asset_type": "CASH", "amount": "3.50", "quantity": 40, "per_user_limit": 3,
+            "ends_at": chrono::Utc::now() + chrono::TimeDelta::days(12)});
         self.post(&self.root, "/admin/campaigns", &campaign).await;
         let brief = json!({"title": "Lunch Hour Cashback", "kind": "promotional", "asset_type": "CASH",
             "amount": "10.00", "quantity": 3, "expires_at": chrono::Utc::now() - chrono::TimeDelta::days(DAYS - 9)});
@@ -239,6 +242,19 @@ impl<'a> Past<'a> {
                 "asset_type": unit, "amount": amount, "quantity": 1});
             self.root.create(&asset).await;
         }
+        let coffee = id(&self.root.read("/campaigns?limit=1").await["data"][0]);
+        for (title, text, amount, quantity) in [
+            ("Early Birds", "For whoever comes first.", "50.00", 1),
+            ("Monsoon Cashback", "Stay dry, and take this with you.", "20.00", 24),
+        ] {
+            let campaign = json!({"title": title, "description": text, "kind": "promotional", "asset_type": "CASH",
+                "amount": amount, "quantity": quantity, "ends_at": chrono::Utc::now() + chrono::TimeDelta::hours(30)});
+            let campaign = id(&self.post(&self.root, "/admin/campaigns", &campaign).await);
+            if quantity == 1 {
+                self.post(&self.bela, "/claims", &json!({"campaign_id": campaign})).await;
+            }
+        }
+        self.post(&self.asha, "/claims", &json!({"campaign_id": coffee})).await;
         let open = self.root.read("/assets?status=available&kind=promotional&asset_type=GOLD&limit=1").await;
         let free = id(&open["data"][0]);
         let claimed = id(&self.root.read("/assets?status=claimed&limit=1").await["data"][0]);
@@ -263,16 +279,24 @@ impl<'a> Past<'a> {
         let root = browser();
         submit(self.web, &root, "/login", &[("login", "root"), ("password", PASSWORD)]).await;
         submit(self.web, &root, "/admin/ledger/check", &[]).await;
-        let receipt = self.receipts(&sent, &wrong).await;
+        let late = text(&self.pay(&self.asha, "spend", "CASH", "4.20", "Chai", Value::Null).await["id"]);
+        let receipt = self.receipts(&sent, &wrong, &late).await;
         let imports = ["Gift,signup,CASH,5.00,20", ",signup,CASH,0.001,x"].map(|row| self.keep(row));
         let key = key["id"].as_i64().unwrap();
-        sights(&Known { free, claimed, lapsed, campaign, wrong, sent, key, receipt, imports })
+        sights(&Known { free, claimed, lapsed, campaign, wrong, sent, late, key, receipt, imports })
     }
 
-    /// Asks for the receipts of two transactions, of which the second one could not be made; gives
-    /// the code of the first.
-    async fn receipts(&self, made: &str, failed: &str) -> String {
-        for transaction in [made, failed] {
+    /// Asks for the receipts of three transactions, of which the second one could not be made and the
+    /// third one is not made yet; gives the code of the first.
+    async fn receipts(&self, made: &str, failed: &str, late: &str) -> String {
+        let wait = format!(
+            "create function wait() returns trigger language plpgsql as $$ begin
+                 new.next_attempt_at := new.next_attempt_at + interval '1 day'; return new; end $$;
+             create trigger wait before insert on receipts for each row when (new.transaction_id = '{late}')
+                 execute function wait()"
+        );
+        self.web.db.run_here(|conn| Ok(conn.batch_execute(&wait)?)).unwrap();
+        for transaction in [made, failed, late] {
             send(self.asha.get(&format!("/transactions/{transaction}/receipt"))).await;
         }
         let fail = format!(
@@ -306,6 +330,8 @@ struct Known {
     campaign: i64,
     wrong: String,
     sent: String,
+    /// A transaction whose receipt is being prepared.
+    late: String,
     key: i64,
     /// The code of a receipt.
     receipt: String,
@@ -335,6 +361,7 @@ fn sights(known: &Known) -> Vec<Sight> {
     }
     sights.push(look(Who::Nobody, "verify-genuine", format!("/verify/{}", known.receipt)));
     sights.push(look(Who::User, "receipt-failed", format!("/transactions/{}/receipt", known.wrong)));
+    sights.push(look(Who::User, "receipt-waiting", format!("/transactions/{}/receipt", known.late)));
     for (name, file) in ["import-preview", "import-wrong"].into_iter().zip(&known.imports) {
         sights.push(look(Who::Admin, name, format!("/admin/assets/import/{file}")));
     }

@@ -75,9 +75,10 @@ const OF_NEWCOMER: [Row; 7] = [
     ("newcomer-settings", "/settings", &[], None),
 ];
 
-const OF_FROZEN: [Row; 4] = [
+const OF_FROZEN: [Row; 5] = [
     ("frozen-wallet", "/wallet", &[], None),
     ("frozen-credits", "/credits", &[], None),
+    ("frozen-statement", "/wallet/CASH", &[], None),
     ("frozen-transfer", "/transfer", &[], None),
     ("frozen-settings", "/settings", &[], None),
 ];

@@ -5,21 +5,23 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use actix_web::dev::ServerHandle;
 use chrono::{SubsecRound, TimeDelta, Utc};
 use coffer::config::{Bounds, Networks, Scrapers};
 use coffer::domain::{AssetType, AssetTypeCode, Balance, Login, Role, Scale};
 use coffer::ephemeral::{Rates, Throttles};
+use coffer::error::Result;
 use coffer::jobs::Jobs;
 use coffer::ledger::{Clock, Ledger, Settings};
 use coffer::passwords::{Passwords, hash_here};
 use coffer::repo::doorkeeper::Doorkeeper;
 use coffer::repo::users::NewUser;
-use coffer::repo::{Db, asset_types, users};
+use coffer::repo::{self, Db, asset_types, users};
 use coffer::web::{self, Drain, Parts};
-use diesel::connection::SimpleConnection;
+use diesel::PgConnection;
+use diesel::connection::{Connection, InstrumentationEvent, SimpleConnection};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response};
 use scraper::{Html, Selector};
@@ -246,4 +248,20 @@ pub async fn submit(web: &Web, browser: &Client, path: &str, fields: &[(&str, &s
     let token = document.select(&token).next().and_then(|input| input.attr("value")).unwrap().to_owned();
     let fields: Vec<_> = fields.iter().copied().chain([("csrf_token", token.as_str())]).collect();
     send(browser.post(web.url(path)).form(&fields)).await
+}
+
+/// How many statements a verb of the repo sends, beside those that begin and end its transaction.
+pub fn queries<T>(web: &Web, verb: impl FnOnce(&mut PgConnection) -> Result<T>) -> (T, usize) {
+    let mut conn = repo::connect(web.conninfo()).unwrap();
+    let count = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&count);
+    conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+        if let InstrumentationEvent::StartQuery { query, .. } = event {
+            let query = query.to_string().to_ascii_lowercase();
+            let frames = ["begin", "commit", "rollback"].iter().any(|word| query.starts_with(word));
+            counter.fetch_add(usize::from(!frames), Ordering::Relaxed);
+        }
+    });
+    let found = verb(&mut conn).unwrap();
+    (found, count.load(Ordering::Relaxed))
 }

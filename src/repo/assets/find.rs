@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Text, Timestamptz};
+use diesel::sql_types::{BigInt, Bool, Nullable, Text, Timestamptz};
 
 use super::lives::MOST;
 use super::{AssetColumn, AssetFilter, AssetView, Row, Viewer, assets_with_claims};
-use crate::domain::{Amount, Asset, AssetId, AssetStatus, AssetTypeCode, UserId, VoucherCode};
+use crate::domain::{Amount, Asset, AssetId, AssetStatus, AssetTypeCode, CampaignId, UserId, VoucherCode};
 use crate::error::{Error, Refusal, Result};
 use crate::repo::statement::statement;
 use crate::repo::{Page, PageRequest, Sort, campaigns};
@@ -40,6 +40,9 @@ macro_rules! narrowed {
         }
         if let Some(campaign) = $filter.campaign_id {
             $query = $query.filter(assets::campaign_id.eq(campaign));
+        }
+        if $filter.is_single {
+            $query = $query.filter(assets::campaign_id.is_null());
         }
         if let Some(owner) = &$filter.owner {
             // By itself, so that whoever counts need not look up the owner of every asset.
@@ -224,7 +227,8 @@ fn escape_like(text: &str) -> String {
     text.replace('\\', r"\\").replace('%', r"\%").replace('_', r"\_")
 }
 
-/// Assets that can be claimed now, those that expire first, then the newest of those that stay.
+/// Assets of no campaign that can be claimed now, those that expire first, then the newest of those
+/// that stay.
 ///
 /// # Errors
 /// The database's.
@@ -233,32 +237,46 @@ pub fn claimable_first(conn: &mut PgConnection, limit: usize, now: DateTime<Utc>
     let mut rows: Vec<Row> = assets_with_claims!()
         .filter(available())
         .filter(assets::expires_at.gt(now))
-        .filter(released(now))
+        .filter(assets::campaign_id.is_null())
         // By nothing else: of ten thousand that expire together, three are read and not all.
         .order(assets::expires_at)
         .limit(wanted(0))
         .load(conn)?;
     if rows.len() < limit {
-        let stay = assets_with_claims!().filter(available()).filter(assets::expires_at.is_null()).filter(released(now));
+        let single = assets_with_claims!().filter(available()).filter(assets::campaign_id.is_null());
+        let stay = single.filter(assets::expires_at.is_null());
         rows.extend(stay.order(assets::id.desc()).limit(wanted(rows.len())).load::<Row>(conn)?);
     }
     Ok(rows.into_iter().map(|row| AssetView::from_row(row, now)).collect())
 }
 
-/// What is left for someone who came too late for an asset.
+/// What someone came too late for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missed {
+    /// One asset.
+    Asset(AssetId),
+    /// Any asset of a campaign.
+    Campaign(CampaignId),
+}
+
+/// What is left for someone who came too late.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable)]
 pub struct Alternatives {
-    /// The unit of the asset that is gone.
+    /// The unit of what is gone.
     pub asset_type: AssetTypeCode,
     /// How many assets of that unit can be claimed now, counted among the newest thousand.
     pub left: i64,
 }
 
-/// How many assets like this one can be claimed now; none where there never was such an asset.
+/// How many assets like a missed one can be claimed now; none where there never was such a one.
 ///
 /// # Errors
 /// The database's.
-pub fn alternatives(conn: &mut PgConnection, id: AssetId, now: DateTime<Utc>) -> Result<Option<Alternatives>> {
+pub fn alternatives(conn: &mut PgConnection, missed: Missed, now: DateTime<Utc>) -> Result<Option<Alternatives>> {
+    let (asset, campaign) = match missed {
+        Missed::Asset(id) => (Some(id), None),
+        Missed::Campaign(id) => (None, Some(id)),
+    };
     let found = statement::<(Text, BigInt)>(
         "select gone.asset_type, (
              select count(*) from (
@@ -270,12 +288,14 @@ pub fn alternatives(conn: &mut PgConnection, id: AssetId, now: DateTime<Utc>) ->
                  and (p.id is null or not p.paused and (p.starts_at is null or p.starts_at <= $)
                       and (p.ends_at is null or p.ends_at > $))
          )
-         from assets gone where gone.id = $",
+         from (select asset_type from assets where id = $
+               union all select asset_type from campaigns where id = $) gone",
     )
     .bind::<Timestamptz, _>(now)
     .bind::<Timestamptz, _>(now)
     .bind::<Timestamptz, _>(now)
-    .bind::<BigInt, _>(id)
+    .bind::<Nullable<BigInt>, _>(asset)
+    .bind::<Nullable<BigInt>, _>(campaign)
     .load(conn)?;
     Ok(found.into_iter().next())
 }

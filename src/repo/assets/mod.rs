@@ -11,7 +11,7 @@ mod ownership;
 pub(super) use creation::random_code;
 pub use creation::{NewAssets, create, create_coded};
 pub use edit::{AssetChange, edit};
-pub use find::{Alternatives, USUAL, alternatives, by_code, claimable_first, claimed_by, count, one, page};
+pub use find::{Alternatives, Missed, USUAL, alternatives, by_code, claimable_first, claimed_by, count, one, page};
 pub use import::{COLUMNS, ImportPlan, Imported, forget_old, import, import_kept, keep, kept, read};
 pub use lives::{AssetOutcome, Chosen, Fate, MOST, Preview, Recreation, apply, expire_due, preview};
 pub use ownership::{Ownership, ownership};
@@ -45,6 +45,8 @@ pub struct AssetFilter {
     pub asset_type: Option<AssetTypeCode>,
     /// The campaign it was released with.
     pub campaign_id: Option<CampaignId>,
+    /// Whether it was released with none.
+    pub is_single: bool,
     /// Words of its title or description.
     pub text: Option<String>,
     /// Who owns it, by its public name.

@@ -100,6 +100,20 @@ pub fn page(
     request: &PageRequest,
     now: DateTime<Utc>,
 ) -> Result<Page<CampaignView>> {
+    let page = rows(conn, viewer, filter, sort, request, now)?;
+    let items = counted(conn, page.items, Some(viewer.id), now)?;
+    Ok(Page { items, next_cursor: page.next_cursor })
+}
+
+/// The same page, with nothing counted.
+pub(super) fn rows(
+    conn: &mut PgConnection,
+    viewer: &User,
+    filter: &CampaignFilter,
+    sort: Sort<CampaignColumn>,
+    request: &PageRequest,
+    now: DateTime<Utc>,
+) -> Result<Page<(Campaign, Scale)>> {
     // Each order has its own name, so that no cursor is taken for one of another order.
     let list = format!("campaigns {sort}");
     let mut query = campaigns_with_types!().filter(seen_by(viewer, now)).limit(request.look_ahead()).into_boxed();
@@ -122,9 +136,7 @@ pub fn page(
         query = query.filter(condition);
     }
     let rows: Vec<(Campaign, Scale)> = query.load(conn)?;
-    let page = Page::from_rows(rows, request, &list, |(campaign, _)| Place::of(campaign, sort.by));
-    let items = counted(conn, page.items, Some(viewer.id), now)?;
-    Ok(Page { items, next_cursor: page.next_cursor })
+    Ok(Page::from_rows(rows, request, &list, |(campaign, _)| Place::of(campaign, sort.by)))
 }
 
 type Condition = Box<dyn BoxableExpression<CampaignsWithTypes, Pg, SqlType = Bool>>;

@@ -4,12 +4,12 @@
 mod change;
 mod creation;
 mod list;
+mod offers;
 
 pub use change::{CampaignChange, add, delete, edit, hold};
 pub use creation::{NewCampaign, create, create_coded, of_code};
 pub use list::{CampaignColumn, CampaignFilter, USUAL, newest, open, page};
-
-use std::collections::HashSet;
+pub use offers::{Offer, claimable_first, offers};
 
 use chrono::{DateTime, Utc};
 use diesel::helper_types::InnerJoinQuerySource;
@@ -161,25 +161,6 @@ fn view(
     now: DateTime<Utc>,
 ) -> Result<CampaignView> {
     counted(conn, vec![(campaign, scale)], actor.user, now)?.into_iter().next().ok_or(Error::NotFound)
-}
-
-/// Those of some campaigns of which a user has as many assets as one user may have.
-///
-/// # Errors
-/// The database's.
-pub fn used_up_by(conn: &mut PgConnection, user: UserId, ids: Vec<CampaignId>) -> Result<HashSet<CampaignId>> {
-    if ids.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let found = statement::<BigInt>(
-        "select p.id from campaigns p
-         where p.id = any($)
-             and (select count(*) from claims where campaign_id = p.id and user_id = $) >= p.per_user_limit",
-    )
-    .bind::<Array<BigInt>, _>(ids)
-    .bind::<BigInt, _>(user)
-    .load::<CampaignId>(conn)?;
-    Ok(found.into_iter().collect())
 }
 
 /// The unit of a campaign that assets can join, which stays as it is until the end of the database

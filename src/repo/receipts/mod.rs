@@ -96,6 +96,18 @@ pub fn status(conn: &mut PgConnection, view: &TransactionView, reader: UserId) -
     Ok(found.optional()?)
 }
 
+/// The users, by their public names, whose receipts of a transaction could not be made.
+///
+/// # Errors
+/// The database's.
+pub fn not_made(conn: &mut PgConnection, id: TransactionId) -> Result<Vec<String>> {
+    let found = statement::<Text>(
+        "select u.external_id from receipts r join users u on u.id = r.user_id
+         where r.transaction_id = $ and r.status = 'failed' order by u.external_id",
+    );
+    Ok(found.bind::<Uuid, _>(id).load(conn)?)
+}
+
 /// The user whose receipt a reader gets.
 fn side_of(view: &TransactionView, reader: UserId) -> Result<UserId> {
     let (about, other) = view.transaction.sides();

@@ -5,12 +5,34 @@ use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, SubsecRound, TimeDe
 use crate::domain::Period;
 use crate::error::{Error, FieldError, Result};
 
+/// What is said of ends that cannot be.
+pub(in crate::web) struct Words {
+    /// Of a text that names no time.
+    pub no_time: &'static str,
+    /// Of an end that comes before the start.
+    pub backwards: &'static str,
+}
+
+const OF_API: Words = Words {
+    no_time: "Send a date like 2024-01-31, or an instant like 2024-01-31T12:00:00Z.",
+    backwards: "The end is before the start.",
+};
+
 /// The period from a start to an end, both inclusive, each an RFC 3339 instant with any offset or a
 /// date, which is the whole day in UTC. The ends come with the names of their fields.
 ///
 /// # Errors
 /// [`Error::Invalid`] where one of them cannot be read or the end is before the start.
-pub fn period(
+pub fn period(start: (&'static str, Option<&str>), end: (&'static str, Option<&str>)) -> Result<Period> {
+    period_or(&OF_API, start, end)
+}
+
+/// The same, with other words for what is wrong.
+///
+/// # Errors
+/// As [`period`].
+pub(in crate::web) fn period_or(
+    words: &Words,
     (start_name, start): (&'static str, Option<&str>),
     (end_name, end): (&'static str, Option<&str>),
 ) -> Result<Period> {
@@ -18,8 +40,7 @@ pub fn period(
     let mut read = |field: &'static str, text: Option<&str>| {
         let bound = text.map(Bound::parse);
         if bound == Some(None) {
-            let message = "Send a date like 2024-01-31, or an instant like 2024-01-31T12:00:00Z.";
-            wrong.push(FieldError::new(field, message));
+            wrong.push(FieldError::new(field, words.no_time));
         }
         bound.flatten()
     };
@@ -27,7 +48,7 @@ pub fn period(
     if let (Some(start), Some(end)) = (&start, &end)
         && start.first > end.last
     {
-        wrong.push(FieldError::new(end_name, "The end is before the start."));
+        wrong.push(FieldError::new(end_name, words.backwards));
     }
     if !wrong.is_empty() {
         return Err(Error::Invalid(wrong));

@@ -176,9 +176,14 @@ impl Address {
 
     /// The ways on from the page at `cursor`, which `next` follows.
     pub fn pager(&self, cursor: &str, next: Option<&str>) -> Pager {
+        self.pager_of("cursor", cursor, next)
+    }
+
+    /// The same for one of two lists on a page, by the name of its cursor.
+    pub fn pager_of(&self, name: &str, cursor: &str, next: Option<&str>) -> Pager {
         Pager {
             first: (!cursor.is_empty()).then(|| self.href()),
-            next: next.map(|next| self.href_of(self.pairs().chain([("cursor", next)]))),
+            next: next.map(|next| self.href_of(self.pairs().chain([(name, next)]))),
         }
     }
 
@@ -193,6 +198,12 @@ impl Address {
         if query.is_empty() { self.path.clone() } else { format!("{}?{query}", self.path) }
     }
 }
+
+/// What is said of days that cannot be.
+const WORDS: range::Words = range::Words {
+    no_time: "Choose a day of the calendar, like 2024-01-31.",
+    backwards: "The last day is before the first. Choose a later one.",
+};
 
 /// Two days that a list is narrowed by, both inclusive.
 pub struct Days {
@@ -220,7 +231,7 @@ impl Days {
     /// As [`read`](Self::read).
     pub fn named(names: (&'static str, &'static str), from: &str, to: &str) -> Result<Self> {
         let given = |text| Some(text).filter(|text: &&str| !text.is_empty());
-        let (period, errors) = match range::period((names.0, given(from)), (names.1, given(to))) {
+        let (period, errors) = match range::period_or(&WORDS, (names.0, given(from)), (names.1, given(to))) {
             Ok(period) => (period, Vec::new()),
             Err(Error::Invalid(errors)) => (Period::default(), errors),
             Err(error) => return Err(error),

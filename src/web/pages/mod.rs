@@ -2,6 +2,7 @@
 
 pub mod activity;
 pub mod admin;
+mod cards;
 mod charts;
 pub mod claims;
 pub mod credits;

@@ -12,7 +12,7 @@ use super::activity::ActivityRow;
 use super::charts::{self, Chart};
 use super::list::{self, Address, Choice, Days, Pager};
 use super::parts::Coin;
-use crate::domain::{AssetType, AssetTypeCode, Balance, TransactionType, signed};
+use crate::domain::{AssetType, AssetTypeCode, Balance, TransactionType, UserStatus, signed};
 use crate::error::{Error, Result};
 use crate::repo::assets::Viewer;
 use crate::repo::history::{HistoryFilter, HistoryRow, Order, Totals};
@@ -36,6 +36,9 @@ struct StatementPage {
     code: AssetTypeCode,
     initial: String,
     hue: u32,
+    is_frozen: bool,
+    /// Whether any of it can be spent, or sent where that is allowed.
+    can_give: bool,
     transferable: bool,
     balance: String,
     /// What must stay; none where that is nothing.
@@ -189,6 +192,7 @@ pub async fn show(
     db: Data<Db>,
 ) -> Result<HttpResponse> {
     let (user, query, now) = (current.user.id, query.0, now.0);
+    let is_frozen = current.user.status == UserStatus::Frozen;
     let code = AssetTypeCode::parse(&code.0)?;
     let days = Days::named(("start_date", "end_date"), &query.start_date, &query.end_date)?;
     let transaction_type = list::chosen(&query.r#type);
@@ -200,7 +204,7 @@ pub async fn show(
         .await?;
     let status = if days.are_wrong() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let page = StatementPage::new(chrome, statement, days, transaction_type, &query.cursor, now.date_naive());
-    view::page_with(status, &page)
+    view::page_with(status, &StatementPage { is_frozen, ..page })
 }
 
 /// Which rows the file has, and what it looks like.
@@ -267,6 +271,8 @@ impl StatementPage {
             chrome,
             initial,
             hue,
+            is_frozen: false,
+            can_give: balance > asset_type.minimum_balance,
             balance: text(&balance),
             floor: Some(&asset_type.minimum_balance).filter(|floor| **floor != Balance::zero()).map(text),
             range: statements::words(days.period),

@@ -3,19 +3,23 @@
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use askama::Template;
+use chrono::{DateTime, Utc};
 
 use super::activity::{ActivityDay, by_day};
-use super::parts::{Bars, Coin, CreditCard};
-use crate::domain::{Balance, UserStatus};
+use super::cards::CreditCard;
+use super::parts::Coin;
+use crate::domain::{AssetType, Balance, UserStatus};
 use crate::error::Result;
+use crate::repo::Db;
+use crate::repo::assets::{self, AssetView};
+use crate::repo::campaigns::{self, Offer};
 use crate::repo::transactions;
 use crate::repo::wallets::{self, Holding};
-use crate::repo::{Db, assets, campaigns};
 use crate::web::auth::CurrentUser;
 use crate::web::extract::Now;
 use crate::web::view::{self, Chrome, grouped};
 
-/// How many credits are offered.
+/// How many credits and campaigns are offered.
 const CREDITS: usize = 3;
 
 /// How many movements are shown.
@@ -39,7 +43,7 @@ struct BalanceCard {
     amount: String,
     /// What must stay; none where that is nothing.
     floor: Option<String>,
-    has_some: bool,
+    can_give: bool,
     transferable: bool,
 }
 
@@ -55,7 +59,7 @@ impl From<&Holding> for BalanceCard {
             hue,
             amount: text(balance),
             floor: Some(&asset_type.minimum_balance).filter(|floor| **floor != Balance::zero()).map(text),
-            has_some: *balance > Balance::zero(),
+            can_give: holding.can_give(),
             transferable: asset_type.transferable,
         }
     }
@@ -68,12 +72,12 @@ impl From<&Holding> for BalanceCard {
 pub async fn show(current: CurrentUser, chrome: Chrome, now: Now, db: Data<Db>) -> Result<HttpResponse> {
     let (user, now) = (current.user, now.0);
     let is_frozen = user.status == UserStatus::Frozen;
-    let (holdings, credits, bars, activity) = db
+    let (holdings, offers, credits, activity) = db
         .run(move |conn| {
             let holdings = wallets::holdings(conn, user.id)?;
+            let offers = campaigns::claimable_first(conn, &user, CREDITS, now)?;
             let credits = assets::claimable_first(conn, CREDITS, now)?;
-            let bars = Bars::of(&user, &credits, |ids| campaigns::used_up_by(conn, user.id, ids))?;
-            Ok((holdings, credits, bars, transactions::recent_of(conn, user.id, ACTIVITY)?))
+            Ok((holdings, offers, credits, transactions::recent_of(conn, user.id, ACTIVITY)?))
         })
         .await?;
     let asset_types: Vec<_> = holdings.iter().map(|holding| holding.asset_type.clone()).collect();
@@ -81,7 +85,31 @@ pub async fn show(current: CurrentUser, chrome: Chrome, now: Now, db: Data<Db>) 
         chrome,
         is_frozen,
         balances: holdings.iter().map(BalanceCard::from).collect(),
-        credits: credits.into_iter().map(|view| CreditCard::new(view, &asset_types, &bars, now)).collect(),
+        credits: most_urgent(offers, credits, &asset_types, is_frozen, now),
         activity: by_day(activity, now.date_naive()),
     })
+}
+
+/// The few of all that can be claimed that end first, the first campaign always among them, since it
+/// stands for many. Of those without an end, campaigns come first.
+fn most_urgent(
+    offers: Vec<Offer>,
+    credits: Vec<AssetView>,
+    asset_types: &[AssetType],
+    is_frozen: bool,
+    now: DateTime<Utc>,
+) -> Vec<CreditCard> {
+    let card = |offer: Offer| (offer.campaign.ends_at, CreditCard::of_campaign(offer, asset_types, is_frozen, now));
+    let mut offers = offers.into_iter().map(card);
+    let first = offers.next();
+    let credits = credits
+        .into_iter()
+        .map(|view| (view.asset.expires_at, CreditCard::of_credit(view, asset_types, is_frozen, now)));
+    let end = |(end, _): &(Option<DateTime<Utc>>, CreditCard)| end.unwrap_or(DateTime::<Utc>::MAX_UTC);
+    let mut others: Vec<_> = offers.chain(credits).collect();
+    others.sort_by_key(end);
+    others.truncate(CREDITS - usize::from(first.is_some()));
+    let mut cards: Vec<_> = first.into_iter().chain(others).collect();
+    cards.sort_by_key(end);
+    cards.into_iter().map(|(_, card)| card).collect()
 }

@@ -153,7 +153,7 @@ impl MovementPage {
         let offered: Vec<_> = holdings
             .iter()
             .filter(|holding| holding.asset_type.transferable || !is_transfer)
-            .filter(|holding| holding.balance > Balance::zero() || holding.asset_type.code.as_str() == chosen)
+            .filter(|holding| holding.can_give() || holding.asset_type.code.as_str() == chosen)
             .map(|holding| (holding.asset_type.code.clone(), label(holding)))
             .collect();
         let only: Option<&AssetTypeCode> = match offered.as_slice() {

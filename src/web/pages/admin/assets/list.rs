@@ -129,6 +129,7 @@ impl AssetsQuery {
             owner: list::search(&self.owner),
             period,
             text: list::search(&self.q),
+            is_single: false,
         })
     }
 

@@ -4,11 +4,11 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use askama::Template;
 
-use crate::domain::{Balance, Entry, TransactionId, TransactionType};
+use crate::domain::{Balance, Entry, ReceiptStatus, TransactionId, TransactionType};
 use crate::error::Result;
-use crate::repo::Db;
 use crate::repo::assets::Viewer;
 use crate::repo::transactions::{self, Told, TransactionView};
+use crate::repo::{Db, receipts};
 use crate::web::auth::Admin;
 use crate::web::extract::PathOf;
 use crate::web::pages::parts::{Coin, type_word};
@@ -34,6 +34,10 @@ struct TransactionPage {
     reverses: Option<TransactionId>,
     reversed_by: Option<TransactionId>,
     can_be_reversed: bool,
+    /// Whether the receipt that the reader would get could not be made.
+    has_no_receipt: bool,
+    /// Whose receipts could not be made.
+    without_receipt: Vec<String>,
     giver: Side,
     gainer: Side,
 }
@@ -73,9 +77,16 @@ pub(super) fn sides(view: &TransactionView) -> (Option<String>, Option<String>) 
 ///
 /// # Errors
 /// [`crate::error::Refusal::TransactionNotFound`] and those of the database.
-pub async fn show(_: Admin, id: PathOf<TransactionId>, chrome: Chrome, db: Data<Db>) -> Result<HttpResponse> {
-    let Told { view, requested_by, reversed_by } =
-        db.run(move |conn| transactions::told(conn, Viewer::Admin, id.0)).await?;
+pub async fn show(admin: Admin, id: PathOf<TransactionId>, chrome: Chrome, db: Data<Db>) -> Result<HttpResponse> {
+    let reader = admin.0.user.id;
+    let (told, receipt, without_receipt) = db
+        .run(move |conn| {
+            let told = transactions::told(conn, Viewer::Admin, id.0)?;
+            let receipt = receipts::status(conn, &told.view, reader)?;
+            Ok((told, receipt, receipts::not_made(conn, id.0)?))
+        })
+        .await?;
+    let Told { view, requested_by, reversed_by } = told;
     let (giver, gainer) = sides(&view);
     let transaction = view.transaction;
     let scale = transaction.scale.0;
@@ -97,6 +108,8 @@ pub async fn show(_: Admin, id: PathOf<TransactionId>, chrome: Chrome, db: Data<
         reverses: transaction.reverses,
         reversed_by,
         can_be_reversed: reversed_by.is_none() && transaction.transaction_type != TransactionType::Reversal,
+        has_no_receipt: receipt == Some(ReceiptStatus::Failed),
+        without_receipt,
         giver: Side::new(&transaction.debit, giver, scale),
         gainer: Side::new(&transaction.credit, gainer, scale),
     })

@@ -1,0 +1,1 @@
+drop index assets_single_expiring_index;
