@@ -91,7 +91,7 @@ fn serve_on(
     let ledger = Arc::new(start_ledger(database.address(), config, &clock)?);
     meters::install();
     let redis = config.redis_url.as_deref().map(Redis::start).transpose()?;
-    let jobs = Jobs::start(&db, &clock, &config.public_url, redis.clone());
+    let jobs = Jobs::start(&db, &clock, &config.public_url, redis.as_ref());
     let parts = web::Parts {
         db,
         doorkeeper: Doorkeeper::start(database.address()).map_err(|error| no_thread(&error))?,

@@ -26,6 +26,7 @@ pub mod error;
 pub mod jobs;
 pub mod ledger;
 pub mod logging;
+mod memory;
 pub mod meters;
 pub mod passwords;
 pub mod postgres;

@@ -1,16 +1,14 @@
 //! Passwords that have been checked a moment ago, so that a script which sends its password with
 //! every request does not wait for bcrypt every time.
 
-use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
-
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use crate::error::{Error, Result};
+use crate::memory::Memory;
 
-/// How many proofs each of the two halves holds.
-const HALF: usize = 512;
+/// How many proofs are kept.
+const MOST: usize = 1024;
 
 type Tag = [u8; 32];
 
@@ -19,14 +17,7 @@ type Tag = [u8; 32];
 /// misses at once.
 pub struct PasswordProofs {
     key: [u8; 32],
-    halves: Mutex<Halves>,
-}
-
-/// What was proved lately, and what was before that; the older half goes when the newer is full.
-#[derive(Default)]
-struct Halves {
-    newer: HashSet<Tag>,
-    older: HashSet<Tag>,
+    proved: Memory<Tag, ()>,
 }
 
 impl PasswordProofs {
@@ -37,7 +28,7 @@ impl PasswordProofs {
     pub fn new() -> Result<Self> {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|error| Error::broken(error.to_string()))?;
-        Ok(Self { key, halves: Mutex::default() })
+        Ok(Self { key, proved: Memory::of_at_most(MOST) })
     }
 
     /// Whether this login's password was found to have this hash.
@@ -45,16 +36,7 @@ impl PasswordProofs {
     /// # Errors
     /// [`Error::Broken`] where hashing fails.
     pub fn has(&self, login: &str, password: &str, hash: &str) -> Result<bool> {
-        let tag = self.tag(login, password, hash)?;
-        let mut halves = self.halves.lock().unwrap_or_else(PoisonError::into_inner);
-        if halves.newer.contains(&tag) {
-            return Ok(true);
-        }
-        let was_used = halves.older.remove(&tag);
-        if was_used {
-            halves.insert(tag);
-        }
-        Ok(was_used)
+        Ok(self.proved.get(&self.tag(login, password, hash)?).is_some())
     }
 
     /// Remembers that this login's password has this hash.
@@ -62,8 +44,7 @@ impl PasswordProofs {
     /// # Errors
     /// As [`PasswordProofs::has`].
     pub fn remember(&self, login: &str, password: &str, hash: &str) -> Result<()> {
-        let tag = self.tag(login, password, hash)?;
-        self.halves.lock().unwrap_or_else(PoisonError::into_inner).insert(tag);
+        self.proved.insert(self.tag(login, password, hash)?, ());
         Ok(())
     }
 
@@ -75,15 +56,6 @@ impl PasswordProofs {
             mac.update(part.as_bytes());
         }
         Ok(mac.finalize().into_bytes().into())
-    }
-}
-
-impl Halves {
-    fn insert(&mut self, tag: Tag) {
-        if self.newer.len() >= HALF {
-            self.older = std::mem::take(&mut self.newer);
-        }
-        self.newer.insert(tag);
     }
 }
 
@@ -105,17 +77,5 @@ mod tests {
         ] {
             assert!(!proofs.has(login, password, hash).unwrap(), "{login} {password} {hash}");
         }
-    }
-
-    #[test]
-    fn proofs_are_bounded_and_those_in_use_stay() {
-        let proofs = PasswordProofs::new().unwrap();
-        for number in 0..5 * HALF {
-            proofs.remember("alice", &number.to_string(), "").unwrap();
-            assert!(proofs.has("alice", "0", "").unwrap());
-        }
-        assert!(!proofs.has("alice", "1", "").unwrap());
-        let halves = proofs.halves.lock().unwrap();
-        assert!(halves.newer.len() + halves.older.len() <= 2 * HALF);
     }
 }

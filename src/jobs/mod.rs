@@ -104,11 +104,11 @@ const LOOK: Duration = Duration::from_millis(200);
 impl Jobs {
     /// Starts the threads. `public_url` is the address that receipts lead to. Expiry, figures and the
     /// proof of the books come at once, too, for what happened while nothing was running.
-    pub fn start(db: &Db, clock: &Clock, public_url: &str, redis: Option<Redis>) -> Self {
+    pub fn start(db: &Db, clock: &Clock, public_url: &str, redis: Option<&Redis>) -> Self {
         let runs = Runs::new(&[EXPIRY, CLEAN_UP, FIGURES, RECEIPTS, VERIFY]);
         let mut scheduler = Scheduler::with_tz(Utc);
         let mut schedule = |name: &'static str, lock: i64, when: Interval, work: Work| {
-            let (db, clock, runs, redis) = (db.clone(), Arc::clone(clock), runs.clone(), redis.clone());
+            let (db, clock, runs, redis) = (db.clone(), Arc::clone(clock), runs.clone(), redis.cloned());
             let run = move || {
                 let now = clock();
                 run_once(name, &runs, &clock, || run_alone(redis.as_ref(), &db, (name, lock), || work(&db, now)));

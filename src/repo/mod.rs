@@ -27,6 +27,7 @@ pub mod wallets;
 pub use address::{Address, Patience};
 pub use page::{Page, PageRequest, Sort};
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +36,9 @@ use diesel::r2d2::{self, ManageConnection};
 use diesel::{Connection, PgConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
+use crate::domain::UserId;
 use crate::error::{Error, Fatal, Result};
+use crate::memory::Memory;
 
 /// The migrations, part of the program.
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
@@ -45,6 +48,9 @@ const MIGRATION_LOCK: i64 = 0x0C0F_FE12;
 
 /// The least PostgreSQL that Coffer's SQL runs on.
 const LEAST_SERVER_VERSION: i32 = 130_000;
+
+/// How many public names are remembered.
+const KNOWN_NAMES: usize = 1 << 16;
 
 /// How often a migration that has to wait for a lock lets others go before it, and tries again.
 const MOST_WAITS: u32 = 60;
@@ -227,6 +233,8 @@ impl ManageConnection for Connector {
 #[derive(Clone)]
 pub struct Db {
     pool: Arc<r2d2::Pool<Connector>>,
+    /// Whom public names mean; that never changes.
+    names: Arc<Memory<String, UserId>>,
 }
 
 impl Db {
@@ -243,13 +251,31 @@ impl Db {
             .connection_timeout(address.patience.pool)
             .error_handler(Box::new(LogErrors))
             .build_unchecked(Connector { address });
-        Self { pool: Arc::new(pool) }
+        Self { pool: Arc::new(pool), names: Arc::new(Memory::of_at_most(KNOWN_NAMES)) }
     }
 
     /// How many connections are open, and how many of them are idle.
     pub fn connections(&self) -> (u32, u32) {
         let state = self.pool.state();
         (state.connections, state.idle_connections)
+    }
+
+    /// The rows of those of the public names that somebody has. Who was looked up before costs no
+    /// query.
+    ///
+    /// # Errors
+    /// As [`Db::run`].
+    pub async fn ids_of(&self, external_ids: &[&str]) -> Result<HashMap<String, UserId>> {
+        let known = |name: &&str| Some(((*name).to_owned(), self.names.get(*name)?));
+        let mut ids: HashMap<String, UserId> = external_ids.iter().filter_map(known).collect();
+        let unknown = external_ids.iter().filter(|name| !ids.contains_key(**name));
+        let unknown: Vec<String> = unknown.map(|name| (*name).to_owned()).collect();
+        if !unknown.is_empty() {
+            let found = self.run(move |conn| users::ids_of(conn, &unknown)).await?;
+            found.iter().for_each(|(name, id)| self.names.insert(name.clone(), *id));
+            ids.extend(found);
+        }
+        Ok(ids)
     }
 
     /// Runs a verb on a blocking thread with a connection of the pool: the only bridge from async

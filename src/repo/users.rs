@@ -184,7 +184,7 @@ pub fn named(conn: &mut PgConnection, name: &str) -> Result<Vec<String>> {
 ///
 /// # Errors
 /// Only those of the database.
-pub fn ids_of(conn: &mut PgConnection, external_ids: &[String]) -> Result<HashMap<String, UserId>> {
+pub(super) fn ids_of(conn: &mut PgConnection, external_ids: &[String]) -> Result<HashMap<String, UserId>> {
     let found = users::table.filter(users::external_id.eq_any(external_ids)).select((users::external_id, users::id));
     Ok(found.load::<(String, UserId)>(conn)?.into_iter().collect())
 }

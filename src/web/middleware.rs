@@ -97,9 +97,9 @@ pub async fn observe(
     }
     // Monitors look every other second, and what they see is no news.
     if gate::is_for_monitors(route) {
-        line!(debug)
+        line!(debug);
     } else {
-        line!(info)
+        line!(info);
     }
     gate::tell(&req, res.headers_mut());
     if req.app_data::<Data<Drain>>().is_some_and(|drain| drain.has_begun()) {

@@ -24,6 +24,10 @@ use crate::passwords::Passwords;
 use crate::repo::Db;
 use crate::repo::doorkeeper::Doorkeeper;
 
+/// How many threads each worker has for what blocks: enough for every connection of the pool, and for
+/// typesetting beside.
+const BLOCKING_THREADS: usize = 32;
+
 /// The parts that `app` puts together and the web serves from.
 pub struct Parts {
     /// The database.
@@ -139,6 +143,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
     });
     Ok(server
         .workers(workers)
+        .worker_max_blocking_threads(BLOCKING_THREADS)
         .max_connections(parts.bounds.connections.div_ceil(workers))
         .client_request_timeout(parts.bounds.head)
         .keep_alive(parts.bounds.keep_alive)

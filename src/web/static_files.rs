@@ -1,6 +1,7 @@
 //! Style, scripts, fonts and pictures: part of the program, under addresses that change when any of
 //! them does, so that browsers may keep them for ever.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use actix_web::HttpResponse;
@@ -37,20 +38,26 @@ pub struct StaticFiles {
 impl StaticFiles {
     /// Reads all files once, joins the styles into `app.css`, and hashes what there is.
     pub fn load() -> Self {
-        let mut names: Vec<String> = Files::iter().map(std::borrow::Cow::into_owned).collect();
+        let mut names: Vec<String> = Files::iter().map(Cow::into_owned).collect();
         names.sort_unstable();
-        let read = |name: &str| Files::get(name).map(|file| file.data.into_owned());
+        let read = |name: &str| {
+            Files::get(name).map(|file| match file.data {
+                // In the program itself, and so not once more in memory.
+                Cow::Borrowed(content) => Bytes::from_static(content),
+                Cow::Owned(content) => content.into(),
+            })
+        };
         let styles: Vec<u8> = STYLES.iter().filter_map(|name| read(name)).flatten().collect();
         let others = names.iter().filter(|name| !STYLES.contains(&name.as_str()));
         let contents = others.filter_map(|name| Some((name.clone(), read(name)?)));
         let mut hasher = Sha256::new();
         let mut files = HashMap::new();
-        for (name, content) in contents.chain([("app.css".to_owned(), styles)]) {
+        for (name, content) in contents.chain([("app.css".to_owned(), styles.into())]) {
             hasher.update(name.as_bytes());
             hasher.update(content.len().to_be_bytes());
             hasher.update(&content);
             let content_type = content_type(&name);
-            files.insert(name, StaticFile { content: content.into(), content_type });
+            files.insert(name, StaticFile { content, content_type });
         }
         let hash: String = hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         Self { base: format!("/static/{hash}"), hash, files }

@@ -438,3 +438,11 @@ fn a_statement_that_takes_or_waits_too_long_can_be_tried_again() {
         assert!(matches!(coffer::error::Error::from(error), coffer::error::Error::Overloaded), "{sql}");
     }
 }
+
+#[tokio::test]
+async fn a_public_name_means_one_user_for_ever() {
+    let bank = Bank::open().await;
+    let refused = bank.refusal("update users set external_id = 'somebody_else' where id = 1");
+    assert!(refused.message.contains("never changes"), "{refused:?}");
+    bank.books.run("update users set external_id = external_id, role = 'user' where id = 1");
+}

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::Pair;
 use super::support::api::{Caller, count};
 use super::support::cluster::cluster;
-use super::support::program::Running;
+use super::support::program::{Installation, Running};
 use super::support::proxy::Proxy;
 use super::support::redis::RedisServer;
 use super::support::web::{PASSWORD, send};
@@ -49,7 +49,7 @@ impl Deployment {
         pair.have_user("root", Role::Admin);
         pair.have_asset_type("GOLD");
         let running = pair.serve().map(Some);
-        let proxy = Proxy::before(pair.installations.each_ref().map(|installation| installation.port()));
+        let proxy = Proxy::before(pair.installations.each_ref().map(Installation::port));
         let deployment = Self { pair, running, proxy, _redis: redis };
         deployment.until_served().await;
         deployment

@@ -19,9 +19,9 @@ use crate::domain::{
 };
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::ledger::{self, Ledger, Outcome};
+use crate::repo::Db;
 use crate::repo::assets::Viewer;
 use crate::repo::transactions::{self, TransactionView};
-use crate::repo::{Db, users};
 use crate::web::auth::{Admin, By, CurrentUser};
 use crate::web::extract::{Now, PathOf, QueryOf};
 use crate::web::json::kept;
@@ -276,15 +276,11 @@ impl People {
     /// The database's.
     pub(in crate::web) async fn find(db: &Db, caller: &User, names: impl Iterator<Item = &str>) -> Result<Self> {
         let mut ids = HashMap::from([("me".to_owned(), caller.id), (caller.external_id.clone(), caller.id)]);
-        let mut wanted: Vec<String> = names
-            .filter(|name| !ids.contains_key(*name) && ExternalId::parse(name).is_ok())
-            .map(str::to_owned)
-            .collect();
+        let mut wanted: Vec<&str> =
+            names.filter(|name| !ids.contains_key(*name) && ExternalId::parse(name).is_ok()).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        if !wanted.is_empty() {
-            ids.extend(db.run(move |conn| users::ids_of(conn, &wanted)).await?);
-        }
+        ids.extend(db.ids_of(&wanted).await?);
         let named = ids.iter().filter(|(name, _)| *name != "me").map(|(name, id)| (*id, name.clone()));
         Ok(Self { caller: caller.id, names: named.collect(), ids })
     }
