@@ -24,16 +24,18 @@ impl Claimed {
         owners.into_iter().for_each(|(asset, owner)| self.0.insert(asset, owner));
     }
 
-    /// Whether a command is a claim of what is known to be another's.
+    /// Whether a command is a claim of what is known to be another's. One with an idempotency key goes
+    /// the long way, since its key may have been used for another request, which comes first.
     pub(super) fn is_too_late(&self, command: &Command) -> bool {
         let Action::Claim { user, asset } = command.action else { return false };
-        self.0.get(&asset).is_some_and(|owner| owner != user)
+        command.idempotency.is_none() && self.0.get(&asset).is_some_and(|owner| owner != user)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::posting::Idempotency;
 
     fn claim(user: i64, asset: i64) -> Command {
         Command::new(UserId(user), Action::Claim { user: UserId(user), asset: AssetId(asset) })
@@ -47,5 +49,7 @@ mod tests {
         assert!(!claimed.is_too_late(&claim(1, 7)));
         assert!(claimed.is_too_late(&claim(2, 7)));
         assert!(!claimed.is_too_late(&claim(2, 8)));
+        let idempotency = Some(Idempotency { key: "k".to_owned(), item: 0, request_hash: [0; 32] });
+        assert!(!claimed.is_too_late(&Command { idempotency, ..claim(2, 7) }));
     }
 }
