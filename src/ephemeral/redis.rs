@@ -294,8 +294,8 @@ impl Shared {
 
 /// Asks Redis whether it is there, as long as anybody uses it.
 async fn watch(redis: &Weak<Shared>) {
-    // Counted only while it is silent.
-    let mut in_a_row = 0;
+    // Counted only while it is silent; at the start one answer will do.
+    let mut in_a_row = ANSWERS - 1;
     while let Some(redis) = redis.upgrade() {
         let is_there = redis.is_there().await;
         redis.heard(is_there);
