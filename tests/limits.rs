@@ -11,3 +11,5 @@ mod crowds;
 mod metrics;
 #[path = "limits/rates.rs"]
 mod rates;
+#[path = "limits/times.rs"]
+mod times;

@@ -53,18 +53,18 @@ pub struct Rates {
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What fits people and their scripts, and stops who is neither.
+/// What leaves people and busy scripts alone, and bounds what one caller can take from the others.
 impl Default for Rates {
     fn default() -> Self {
         Self {
             sign_in: Rate::new(600, 10 * MINUTE),
             register: Rate::new(500, 10 * MINUTE),
             passwords: Rate::new(10, 5 * MINUTE),
-            claims: Rate::new(600, MINUTE),
+            claims: Rate::new(6_000, MINUTE),
             codes: Rate::new(20, 10 * MINUTE),
-            api_writes: Rate::new(3000, MINUTE),
-            api_reads: Rate::new(6000, MINUTE),
-            pages: Rate::new(1200, MINUTE),
+            api_writes: Rate::new(20_000, MINUTE),
+            api_reads: Rate::new(30_000, MINUTE),
+            pages: Rate::new(3_000, MINUTE),
         }
     }
 }

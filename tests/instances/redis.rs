@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 
 use super::Pair;
 use super::support::api::Caller;
-use super::support::redis::RedisServer;
+use super::support::redis::{RedisServer, SlowWay};
 use super::support::web::{PASSWORD, send};
 
 /// Callers who read and write at both instances as long as it is wanted.
@@ -58,9 +58,10 @@ impl Load {
     }
 }
 
-async fn pair_with_admin(redis: &RedisServer) -> Pair {
-    let pair =
-        Pair::with_redis(redis, &[("RATE_LIMIT_API_WRITES", "1000000/s"), ("RATE_LIMIT_API_READS", "1000000/s")]);
+/// Two instances that know a Redis at this address.
+async fn pair_with_admin(url: &str) -> Pair {
+    let limits = [("RATE_LIMIT_API_WRITES", "1000000/s"), ("RATE_LIMIT_API_READS", "1000000/s")];
+    let pair = Pair::new(&[limits[0], limits[1], ("REDIS_URL", url)]);
     pair.have_user("root", Role::Admin);
     pair.have_asset_type("GOLD");
     pair
@@ -69,7 +70,7 @@ async fn pair_with_admin(redis: &RedisServer) -> Pair {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redis_that_crashes_under_load_is_missed_by_nobody_and_used_again_when_it_is_back() {
     let mut redis = RedisServer::start();
-    let pair = pair_with_admin(&redis).await;
+    let pair = pair_with_admin(&redis.url()).await;
     let _running = pair.serve();
     pair.until_redis("ok").await;
     assert_eq!(pair.metric(0, "coffer_redis_up").await, 1.0);
@@ -90,7 +91,7 @@ async fn a_redis_that_crashes_under_load_is_missed_by_nobody_and_used_again_when
 async fn a_redis_that_freezes_under_load_holds_up_nobody() {
     let frozen = Duration::from_secs(6);
     let redis = RedisServer::start();
-    let pair = pair_with_admin(&redis).await;
+    let pair = pair_with_admin(&redis.url()).await;
     let _running = pair.serve();
     pair.until_redis("ok").await;
     let load = Load::start(&pair).await;
@@ -103,10 +104,27 @@ async fn a_redis_that_freezes_under_load_holds_up_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_is_slow_is_left_alone_until_it_is_not() {
+    let redis = RedisServer::start();
+    let way = SlowWay::to(&redis);
+    let pair = pair_with_admin(&way.url()).await;
+    let _running = pair.serve();
+    pair.until_redis("ok").await;
+    let load = Load::start(&pair).await;
+    // More than any request may wait for it.
+    way.delay(Duration::from_millis(400));
+    pair.until_redis("fallback").await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    way.delay(Duration::ZERO);
+    pair.until_redis("ok").await;
+    load.end(Duration::from_secs(10)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn instances_start_without_their_redis_and_find_it_later() {
     let mut redis = RedisServer::start();
     redis.stop();
-    let pair = pair_with_admin(&redis).await;
+    let pair = pair_with_admin(&redis.url()).await;
     let _running = pair.serve();
     pair.until_redis("fallback").await;
     let load = Load::start(&pair).await;

@@ -4,9 +4,11 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a failing test fails loudly")]
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -86,6 +88,56 @@ impl RedisServer {
         // A text comes behind a line with its length.
         answer.lines().find(|line| !line.starts_with('$')).map(str::to_owned)
     }
+}
+
+/// A way to a Redis on which every answer takes a while.
+#[derive(Debug)]
+pub struct SlowWay {
+    port: u16,
+    delay_ms: Arc<AtomicU64>,
+}
+
+impl SlowWay {
+    /// A way that is as fast as any.
+    pub fn to(server: &RedisServer) -> Self {
+        let (listener, server) = (TcpListener::bind("127.0.0.1:0").unwrap(), server.port);
+        let port = listener.local_addr().unwrap().port();
+        let delay_ms = Arc::new(AtomicU64::new(0));
+        let delay = Arc::clone(&delay_ms);
+        // It ends with the test's process.
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
+                let (from_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                std::thread::spawn(move || carry(from_client, to_server, &AtomicU64::new(0)));
+                let delay = Arc::clone(&delay);
+                std::thread::spawn(move || carry(server, client, &delay));
+            }
+        });
+        Self { port, delay_ms }
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// Lets every answer take so long from now on.
+    pub fn delay(&self, time: Duration) {
+        self.delay_ms.store(u64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+}
+
+/// Carries bytes one way, each piece after a while.
+fn carry(mut from: TcpStream, mut to: TcpStream, delay_ms: &AtomicU64) {
+    let mut bytes = [0; 4096];
+    while let Ok(length @ 1..) = from.read(&mut bytes) {
+        std::thread::sleep(Duration::from_millis(delay_ms.load(Ordering::Relaxed)));
+        if to.write_all(bytes.get(..length).unwrap()).is_err() {
+            return;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Both);
 }
 
 impl Drop for RedisServer {
