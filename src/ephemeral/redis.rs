@@ -204,6 +204,7 @@ impl Redis {
             Some(_) => return Lock::Elsewhere,
             None => return Lock::Unavailable,
         }
+        let release = lock_call(&RELEASE, &key, &token);
         let (redis, call) = (self.clone(), lock_call(&RENEW, &key, &token));
         let renewal = self.0.thread.spawn(async move {
             loop {
@@ -214,7 +215,6 @@ impl Redis {
                 }
             }
         });
-        let release = lock_call(&RELEASE, &format!("coffer:lock:{name}"), &token);
         Lock::Held(Held { redis: self.clone(), renewal, release: Some(release) })
     }
 

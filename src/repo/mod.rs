@@ -107,9 +107,9 @@ pub fn migrate(conninfo: &str) -> std::result::Result<Vec<String>, Fatal> {
     let mut versions = Vec::new();
     let mut waits = 0;
     while conn.has_pending_migration(MIGRATIONS).map_err(|e| fatal(&e))? {
-        drop_unfinished_indexes(&mut conn).map_err(|e| fatal(&e))?;
-        match conn.run_next_migration(MIGRATIONS) {
-            Ok(version) => versions.push(version.to_string()),
+        let step = drop_unfinished_indexes(&mut conn).map_err(Into::into);
+        match step.and_then(|()| conn.run_next_migration(MIGRATIONS).map(|version| version.to_string())) {
+            Ok(version) => versions.push(version),
             Err(error) if waits < MOST_WAITS && error.to_string().contains("lock timeout") => {
                 waits += 1;
                 tracing::warn!("a migration waits for a lock that others hold; trying again");
@@ -129,7 +129,7 @@ fn drop_unfinished_indexes(conn: &mut PgConnection) -> diesel::QueryResult<()> {
          where not indisvalid and relnamespace = current_schema()::regnamespace",
     )
     .load(conn)?;
-    unfinished.iter().try_for_each(|index| conn.batch_execute(&format!("drop index {index}")))
+    unfinished.iter().try_for_each(|index| conn.batch_execute(&format!("drop index concurrently {index}")))
 }
 
 /// Whether a database has Coffer's tables.
@@ -235,15 +235,19 @@ pub struct Db {
     pool: Arc<r2d2::Pool<Connector>>,
     /// Whom public names mean; that never changes.
     names: Arc<Memory<String, UserId>>,
+    /// How long a request waits for its verb.
+    longest: Duration,
 }
 
 impl Db {
-    /// How long a request waits for its verb, since a server that hangs keeps no time-out of its own.
-    const PATIENCE: Duration = Duration::from_secs(10);
+    /// How much longer than for a connection and a statement a request waits for its verb, since a
+    /// server that hangs keeps no time-out of its own.
+    const SLACK: Duration = Duration::from_secs(3);
 
     /// A pool of at most `size` connections, which are opened as they are needed.
     pub fn new(address: impl Into<Address>, size: u32) -> Self {
         let address = address.into();
+        let longest = address.patience.pool + address.patience.statement + Self::SLACK;
         let pool = r2d2::Pool::builder()
             .max_size(size)
             .min_idle(Some(1))
@@ -251,7 +255,7 @@ impl Db {
             .connection_timeout(address.patience.pool)
             .error_handler(Box::new(LogErrors))
             .build_unchecked(Connector { address });
-        Self { pool: Arc::new(pool), names: Arc::new(Memory::of_at_most(KNOWN_NAMES)) }
+        Self { pool: Arc::new(pool), names: Arc::new(Memory::of_at_most(KNOWN_NAMES)), longest }
     }
 
     /// How many connections are open, and how many of them are idle.
@@ -283,7 +287,8 @@ impl Db {
     ///
     /// # Errors
     /// The verb's own; [`Error::DatabaseUnavailable`] where there is no connection in time;
-    /// [`Error::CommitUnknown`] where the verb has not come back in ten seconds.
+    /// [`Error::CommitUnknown`] where the verb has not come back in ten seconds, or as the
+    /// configured time-outs have it.
     pub async fn run<T, F>(&self, verb: F) -> Result<T>
     where
         T: Send + 'static,
@@ -292,7 +297,7 @@ impl Db {
         let db = self.clone();
         let work = tokio::task::spawn_blocking(move || db.run_here(verb));
         // The verb may have been a write, and may still be done.
-        tokio::time::timeout(Self::PATIENCE, work).await.map_err(|_| Error::CommitUnknown)?.map_err(Error::broken)?
+        tokio::time::timeout(self.longest, work).await.map_err(|_| Error::CommitUnknown)?.map_err(Error::broken)?
     }
 
     /// Runs a verb on the calling thread; for jobs and commands, which may block.
