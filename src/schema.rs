@@ -1,6 +1,13 @@
 // @generated automatically by Diesel CLI.
 
 diesel::table! {
+    access_changes (id) {
+        id -> Bool,
+        number -> Int8,
+    }
+}
+
+diesel::table! {
     api_keys (id) {
         id -> Int8,
         user_id -> Int8,
@@ -273,6 +280,7 @@ diesel::joinable!(wallets -> asset_types (asset_type));
 diesel::joinable!(wallets -> users (user_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
+    access_changes,
     api_keys,
     asset_types,
     assets,

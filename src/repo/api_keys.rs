@@ -1,6 +1,8 @@
 //! Personal API keys: what a script proves with whose it is. The row decides, on every request, so
 //! that a key that is deleted or has expired opens nothing more.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Timestamptz};
@@ -136,6 +138,8 @@ pub struct Living {
     pub scopes: Scopes,
     /// When it was used last, a minute more or less.
     pub last_used_at: Option<DateTime<Utc>>,
+    /// When it ends by itself, if it does.
+    pub expires_at: Option<DateTime<Utc>>,
     /// Whose it is.
     #[diesel(embed)]
     pub user: User,
@@ -155,16 +159,16 @@ pub fn living(conn: &mut PgConnection, ids: &[ApiKeyId], now: DateTime<Utc>) -> 
 }
 
 /// Notes the use of keys, of each at most once a minute. Waits for nobody: a key that is being
-/// changed was seen used elsewhere, or goes.
+/// changed was seen used elsewhere, or goes. Gives those whose turn it was.
 ///
 /// # Errors
 /// Only those of the database.
-pub fn note_use(conn: &mut PgConnection, used: &[Living], now: DateTime<Utc>) -> Result<()> {
+pub fn note_use(conn: &mut PgConnection, used: &[Arc<Living>], now: DateTime<Utc>) -> Result<Vec<Living>> {
     let stale = now - TimeDelta::seconds(TOUCH_SECONDS);
-    let is_due = |used: &&Living| used.last_used_at.is_none_or(|at| at < stale);
-    let ids: Vec<ApiKeyId> = used.iter().filter(is_due).map(|used| used.id).collect();
-    if ids.is_empty() {
-        return Ok(());
+    let noted = used.iter().filter(|used| used.last_used_at.is_none_or(|at| at < stale));
+    let noted: Vec<Living> = noted.map(|used| Living { last_used_at: Some(now), ..Living::clone(used) }).collect();
+    if noted.is_empty() {
+        return Ok(noted);
     }
     statement::<()>(
         "update api_keys set last_used_at = $ where id in (
@@ -172,10 +176,10 @@ pub fn note_use(conn: &mut PgConnection, used: &[Living], now: DateTime<Utc>) ->
              for update skip locked)",
     )
     .bind::<Timestamptz, _>(now)
-    .bind::<Array<BigInt>, _>(ids)
+    .bind::<Array<BigInt>, _>(noted.iter().map(|noted| noted.id).collect::<Vec<_>>())
     .bind::<Timestamptz, _>(stale)
     .execute(conn)?;
-    Ok(())
+    Ok(noted)
 }
 
 /// Forgets up to `at_most` keys that expired a month ago or earlier; says how many. To be called

@@ -1,21 +1,27 @@
-//! The doorkeeper looks up who is asking, by session or by API key. Every request loads that row
-//! and its user, so that a role change, a freeze, the end of a session or of a key bites at once;
-//! those that come together are answered by one query, and one that comes alone waits for nobody.
+//! The doorkeeper looks up who is asking, by session or by API key. It remembers those rows and their
+//! users for as long as the database counts no change of access: that count is read for every request,
+//! so that a role change, a freeze, the end of a session or of a key bites at once. Those that come
+//! together are answered by one look, and one that comes alone waits for nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
+use diesel::sql_types::BigInt;
+use diesel::{PgConnection, RunQueryDsl};
 use tokio::sync::oneshot;
 
 use super::Address;
+use super::statement::statement;
 use super::{api_keys, sessions};
 use crate::domain::{ApiKeyId, Scopes, SecretHash, SessionId, SessionKind, User};
 use crate::error::{Error, Result};
+use crate::memory::Memory;
 
 /// How many look-ups one query answers at most.
 const MOST_AT_ONCE: usize = 256;
@@ -23,20 +29,39 @@ const MOST_AT_ONCE: usize = 256;
 /// How many look-ups may wait: those of the next query, and three more.
 const QUEUE: usize = 4 * MOST_AT_ONCE;
 
+/// How many rows of each kind are remembered.
+const MOST_KNOWN: usize = 1 << 14;
+
 /// How long a request waits for its answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A row that opens the door to whoever shows what it wants.
-trait Pass: Clone {
+trait Pass: Sized {
     /// What names the row.
-    type Id: Copy + Ord;
+    type Id: Copy + Ord + Hash;
     /// What a visitor shows beside that.
     type Shown;
 
     fn id(&self) -> Self::Id;
     fn opens_for(&self, shown: &Self::Shown) -> bool;
+    fn has_expired(&self, now: DateTime<Utc>) -> bool;
+    fn known(known: &Known) -> &Memory<Self::Id, Arc<Self>>;
     fn living(conn: &mut PgConnection, ids: &[Self::Id], now: DateTime<Utc>) -> Result<Vec<Self>>;
-    fn note_use(conn: &mut PgConnection, used: &[Self], now: DateTime<Utc>) -> Result<()>;
+    fn note_use(conn: &mut PgConnection, used: &[Arc<Self>], now: DateTime<Utc>) -> Result<Vec<Self>>;
+}
+
+/// The rows that are known as they stand while the count of changes is the same.
+struct Known {
+    changes: i64,
+    sessions: Memory<SessionId, Arc<sessions::Living>>,
+    api_keys: Memory<ApiKeyId, Arc<api_keys::Living>>,
+}
+
+impl Known {
+    /// Nothing is known yet.
+    fn since(changes: i64) -> Self {
+        Self { changes, sessions: Memory::of_at_most(MOST_KNOWN), api_keys: Memory::of_at_most(MOST_KNOWN) }
+    }
 }
 
 impl Pass for sessions::Living {
@@ -51,11 +76,19 @@ impl Pass for sessions::Living {
         self.kind == *shown
     }
 
+    fn has_expired(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at <= now
+    }
+
+    fn known(known: &Known) -> &Memory<SessionId, Arc<Self>> {
+        &known.sessions
+    }
+
     fn living(conn: &mut PgConnection, ids: &[SessionId], now: DateTime<Utc>) -> Result<Vec<Self>> {
         sessions::living(conn, ids, now)
     }
 
-    fn note_use(conn: &mut PgConnection, used: &[Self], now: DateTime<Utc>) -> Result<()> {
+    fn note_use(conn: &mut PgConnection, used: &[Arc<Self>], now: DateTime<Utc>) -> Result<Vec<Self>> {
         sessions::note_use(conn, used, now)
     }
 }
@@ -72,11 +105,19 @@ impl Pass for api_keys::Living {
         shown.is(&self.secret_hash)
     }
 
+    fn has_expired(&self, now: DateTime<Utc>) -> bool {
+        self.expires_at.is_some_and(|at| at <= now)
+    }
+
+    fn known(known: &Known) -> &Memory<ApiKeyId, Arc<Self>> {
+        &known.api_keys
+    }
+
     fn living(conn: &mut PgConnection, ids: &[ApiKeyId], now: DateTime<Utc>) -> Result<Vec<Self>> {
         api_keys::living(conn, ids, now)
     }
 
-    fn note_use(conn: &mut PgConnection, used: &[Self], now: DateTime<Utc>) -> Result<()> {
+    fn note_use(conn: &mut PgConnection, used: &[Arc<Self>], now: DateTime<Utc>) -> Result<Vec<Self>> {
         api_keys::note_use(conn, used, now)
     }
 }
@@ -86,7 +127,7 @@ struct Asking<P: Pass> {
     id: P::Id,
     shown: P::Shown,
     now: DateTime<Utc>,
-    answer: oneshot::Sender<Result<Option<P>>>,
+    answer: oneshot::Sender<Result<Option<Arc<P>>>>,
 }
 
 enum Visitor {
@@ -115,7 +156,7 @@ impl Doorkeeper {
     /// Where the system has no threads left.
     pub fn start(address: impl Into<Address>) -> std::io::Result<Self> {
         let (sender, visitors) = sync_channel(QUEUE);
-        let mut keeper = Keeper { address: address.into(), conn: None };
+        let mut keeper = Keeper { address: address.into(), seat: None };
         std::thread::Builder::new().name("doorkeeper".to_owned()).spawn(move || keeper.run(&visitors))?;
         Ok(Self { visitors: sender })
     }
@@ -127,7 +168,7 @@ impl Doorkeeper {
     /// database does not answer.
     pub async fn by_session(&self, id: SessionId, kind: SessionKind, now: DateTime<Utc>) -> Result<Option<User>> {
         let found = self.ask(Visitor::WithSession, id, kind, now).await?;
-        Ok(found.map(|living| living.user))
+        Ok(found.map(|living| living.user.clone()))
     }
 
     /// The user of an API key with this secret, if it is alive, and what the key may do; notes the
@@ -142,7 +183,7 @@ impl Doorkeeper {
         now: DateTime<Utc>,
     ) -> Result<Option<(User, Scopes)>> {
         let found = self.ask(Visitor::WithApiKey, id, secret, now).await?;
-        Ok(found.map(|living| (living.user, living.scopes)))
+        Ok(found.map(|living| (living.user.clone(), living.scopes)))
     }
 
     async fn ask<P: Pass>(
@@ -151,7 +192,7 @@ impl Doorkeeper {
         id: P::Id,
         shown: P::Shown,
         now: DateTime<Utc>,
-    ) -> Result<Option<P>> {
+    ) -> Result<Option<Arc<P>>> {
         let (answer, found) = oneshot::channel();
         self.visitors.try_send(visitor(Asking { id, shown, now, answer })).map_err(|_| Error::Overloaded)?;
         let found = tokio::time::timeout(PATIENCE, found).await.map_err(|_| Error::DatabaseUnavailable)?;
@@ -162,7 +203,14 @@ impl Doorkeeper {
 /// What the thread holds.
 struct Keeper {
     address: Address,
-    conn: Option<PgConnection>,
+    seat: Option<Seat>,
+}
+
+/// A connection, and what is known over it: whoever has lost it knows nothing more, since the next one
+/// may lead to another database.
+struct Seat {
+    conn: PgConnection,
+    known: Known,
 }
 
 impl Keeper {
@@ -178,66 +226,102 @@ impl Keeper {
                 }
             }
             let serving = AssertUnwindSafe(|| {
-                let sessions = self.serve(with_sessions);
-                let api_keys = self.serve(with_api_keys);
-                // Behind the answers: nobody has to wait for it, nor be refused where it fails.
-                self.note_use(sessions);
-                self.note_use(api_keys);
+                self.serve(with_sessions);
+                self.serve(with_api_keys);
             });
             if catch_unwind(serving).is_err() {
                 tracing::error!("looking visitors up panicked");
-                self.conn = None;
+                self.seat = None;
             }
         }
     }
 
-    /// Answers all who show the same kind of thing; gives what was used, and when.
-    fn serve<P: Pass>(&mut self, asking: Vec<Asking<P>>) -> Option<(Vec<P>, DateTime<Utc>)> {
-        let now = asking.iter().map(|asking| asking.now).max()?;
+    /// Answers all who show the same kind of thing, and notes what they used.
+    fn serve<P: Pass>(&mut self, asking: Vec<Asking<P>>) {
+        let Some(now) = asking.iter().map(|asking| asking.now).max() else { return };
         let ids: BTreeSet<P::Id> = asking.iter().map(|asking| asking.id).collect();
-        let ids: Vec<P::Id> = ids.into_iter().collect();
         // A connection may have been lost since its last use, so a new one is asked once more.
-        let living = match self.ask(|conn| P::living(conn, &ids, now)) {
-            Err(_) => self.ask(|conn| P::living(conn, &ids, now)),
+        let living = match self.ask(|seat| seat.living::<P>(&ids, now)) {
+            Err(_) => self.ask(|seat| seat.living::<P>(&ids, now)),
             found => found,
         };
         let Ok(living) = living else {
             for asking in asking {
                 let _ = asking.answer.send(Err(Error::DatabaseUnavailable));
             }
-            return None;
+            return;
         };
-        let by_id: BTreeMap<P::Id, &P> = living.iter().map(|living| (living.id(), living)).collect();
-        let mut used = BTreeMap::new();
+        let mut used: BTreeMap<P::Id, Arc<P>> = BTreeMap::new();
         for asking in asking {
-            let found = by_id.get(&asking.id).copied().filter(|living| living.opens_for(&asking.shown)).cloned();
+            let found = living.get(&asking.id).filter(|living| living.opens_for(&asking.shown)).cloned();
             if let Some(living) = &found {
-                used.insert(asking.id, living.clone());
+                used.insert(asking.id, Arc::clone(living));
             }
             let _ = asking.answer.send(Ok(found));
         }
-        Some((used.into_values().collect(), now))
-    }
-
-    fn note_use<P: Pass>(&mut self, used: Option<(Vec<P>, DateTime<Utc>)>) {
-        if let Some((used, now)) = used {
-            let _ = self.ask(|conn| P::note_use(conn, &used, now));
-        }
+        // Behind the answers, and on the connection that gave them: nobody is refused where it fails.
+        let used: Vec<Arc<P>> = used.into_values().collect();
+        let _ = self.ask(|seat| seat.note_use(&used, now));
     }
 
     /// Asks the database; a connection on which that fails is given up.
-    fn ask<T>(&mut self, verb: impl FnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
-        let mut conn = match self.conn.take() {
-            Some(conn) => conn,
-            None => connect(&self.address)?,
+    fn ask<T>(&mut self, verb: impl FnOnce(&mut Seat) -> Result<T>) -> Result<T> {
+        let mut seat = match self.seat.take() {
+            Some(seat) => seat,
+            None => Seat::take(&self.address)?,
         };
-        let result = verb(&mut conn);
+        let result = verb(&mut seat);
         match &result {
-            Ok(_) => self.conn = Some(conn),
+            Ok(_) => self.seat = Some(seat),
             Err(error) => tracing::warn!(error = super::one_line(error), "looking visitors up failed"),
         }
         result
     }
+}
+
+impl Seat {
+    fn take(address: &Address) -> Result<Self> {
+        let mut conn = connect(address)?;
+        let known = Known::since(changes(&mut conn)?);
+        Ok(Self { conn, known })
+    }
+
+    /// Those of the rows that are alive. What is not known is read behind the count, so that a change in
+    /// between shows at the next look.
+    fn living<P: Pass>(&mut self, ids: &BTreeSet<P::Id>, now: DateTime<Utc>) -> Result<BTreeMap<P::Id, Arc<P>>> {
+        let changes = changes(&mut self.conn)?;
+        if changes != self.known.changes {
+            self.known = Known::since(changes);
+        }
+        let known = P::known(&self.known);
+        let (mut living, mut unknown) = (BTreeMap::new(), Vec::new());
+        for id in ids {
+            match known.get(id).filter(|known| !known.has_expired(now)) {
+                Some(known) => drop(living.insert(*id, known)),
+                None => unknown.push(*id),
+            }
+        }
+        if !unknown.is_empty() {
+            for read in P::living(&mut self.conn, &unknown, now)? {
+                let read = Arc::new(read);
+                known.insert(read.id(), Arc::clone(&read));
+                living.insert(read.id(), read);
+            }
+        }
+        Ok(living)
+    }
+
+    fn note_use<P: Pass>(&mut self, used: &[Arc<P>], now: DateTime<Utc>) -> Result<()> {
+        for noted in P::note_use(&mut self.conn, used, now)? {
+            P::known(&self.known).insert(noted.id(), Arc::new(noted));
+        }
+        Ok(())
+    }
+}
+
+/// How often what opens doors has changed.
+fn changes(conn: &mut PgConnection) -> Result<i64> {
+    Ok(statement::<BigInt>("select number from access_changes").get_result(conn)?)
 }
 
 /// When a session was used last is worth no wait for the disk.

@@ -1,6 +1,8 @@
 //! Sessions: who is signed in, in a browser or with tokens. Whatever a cookie or a token says, the
 //! row decides, on every request.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Timestamptz, Uuid};
@@ -67,6 +69,8 @@ pub struct Living {
     pub kind: SessionKind,
     /// When it was used last, a minute more or less.
     pub last_used_at: DateTime<Utc>,
+    /// When it ends by itself.
+    pub expires_at: DateTime<Utc>,
     /// Whose it is.
     #[diesel(embed)]
     pub user: User,
@@ -87,25 +91,26 @@ pub fn living(conn: &mut PgConnection, ids: &[SessionId], now: DateTime<Utc>) ->
 }
 
 /// Notes the use of sessions, of each at most once a minute. Waits for nobody: a session that is
-/// being changed was seen used elsewhere, or ends.
+/// being changed was seen used elsewhere, or ends. Gives those whose turn it was.
 ///
 /// # Errors
 /// Only those of the database.
-pub fn note_use(conn: &mut PgConnection, used: &[Living], now: DateTime<Utc>) -> Result<()> {
+pub fn note_use(conn: &mut PgConnection, used: &[Arc<Living>], now: DateTime<Utc>) -> Result<Vec<Living>> {
     let stale = now - TimeDelta::seconds(TOUCH_SECONDS);
-    let ids: Vec<SessionId> = used.iter().filter(|used| used.last_used_at < stale).map(|used| used.id).collect();
-    if ids.is_empty() {
-        return Ok(());
+    let noted = used.iter().filter(|used| used.last_used_at < stale);
+    let noted: Vec<Living> = noted.map(|used| Living { last_used_at: now, ..Living::clone(used) }).collect();
+    if noted.is_empty() {
+        return Ok(noted);
     }
     statement::<()>(
         "update sessions set last_used_at = $ where id in (
              select id from sessions where id = any($) and last_used_at < $ for update skip locked)",
     )
     .bind::<Timestamptz, _>(now)
-    .bind::<Array<Uuid>, _>(ids)
+    .bind::<Array<Uuid>, _>(noted.iter().map(|noted| noted.id).collect::<Vec<_>>())
     .bind::<Timestamptz, _>(stale)
     .execute(conn)?;
-    Ok(())
+    Ok(noted)
 }
 
 /// Exchanges the refresh token number `generation` for the next one; gives the session's user and
