@@ -1,9 +1,11 @@
 //! What is counted and timed while Coffer runs, for `/metrics`. Every name stands here once.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{Counter, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
 
@@ -104,11 +106,36 @@ fn describe() {
     }
 }
 
+/// The meters of one kind of answer.
+struct Answers {
+    method: &'static str,
+    status: u16,
+    count: Counter,
+    time: Histogram,
+}
+
+thread_local! {
+    /// Those of each route that this thread has served: to find them anew costs more than to use them.
+    static ANSWERS: RefCell<HashMap<String, Vec<Answers>>> = RefCell::default();
+}
+
 /// A request was answered. `route` is its pattern, not what stood in its place.
 pub fn request(method: &str, route: &str, status: u16, took: Duration) {
-    let (method, route) = (known(method), route.to_owned());
-    counter!(REQUESTS, "method" => method, "route" => route.clone(), "status" => status.to_string()).increment(1);
-    histogram!(REQUEST_TIME, "method" => method, "route" => route).record(took);
+    let method = known(method);
+    ANSWERS.with_borrow_mut(|answers| {
+        let of_route = answers.get(route).and_then(|all| all.iter().find(|a| a.method == method && a.status == status));
+        if let Some(known) = of_route {
+            known.count.increment(1);
+            known.time.record(took);
+            return;
+        }
+        let labels = (route.to_owned(), status.to_string());
+        let count = counter!(REQUESTS, "method" => method, "route" => labels.0.clone(), "status" => labels.1);
+        let time = histogram!(REQUEST_TIME, "method" => method, "route" => labels.0);
+        count.increment(1);
+        time.record(took);
+        answers.entry(route.to_owned()).or_default().push(Answers { method, status, count, time });
+    });
 }
 
 /// A method that can be in the table of routes: whoever asks may make up others.

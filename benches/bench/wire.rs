@@ -22,15 +22,16 @@ pub fn get(path: &str) -> String {
 
 /// Status and body of an answer, once it is whole.
 pub fn answer(bytes: &[u8]) -> Option<(u16, &[u8])> {
-    let head_end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(&bytes[..head_end]).unwrap();
-    let status = head.get(9..12).unwrap().parse().unwrap();
+    let mut headers = [httparse::EMPTY_HEADER; 32];
+    let mut head = httparse::Response::new(&mut headers);
+    let httparse::Status::Complete(head_end) = head.parse(bytes).unwrap() else { return None };
+    let status = head.code.unwrap();
     let length = head
-        .lines()
-        .filter_map(|line| line.split_once(": "))
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        .map_or(0, |(_, value)| value.parse().unwrap());
-    bytes.get(head_end + 4..head_end + 4 + length).map(|body| (status, body))
+        .headers
+        .iter()
+        .find(|header| header.name.eq_ignore_ascii_case("content-length"))
+        .map_or(0, |header| std::str::from_utf8(header.value).unwrap().parse().unwrap());
+    bytes.get(head_end..head_end + length).map(|body| (status, body))
 }
 
 /// Sends one request on a connection of its own, which must be answered well; gives the body.

@@ -8,7 +8,7 @@ use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use diesel::connection::SimpleConnection;
@@ -28,6 +28,9 @@ const MOST_AT_ONCE: usize = 256;
 
 /// How many look-ups may wait: those of the next query, and three more.
 const QUEUE: usize = 4 * MOST_AT_ONCE;
+
+/// How far apart looks are while visitors come in crowds: each look costs the same for one as for many.
+const PACE: Duration = Duration::from_millis(1);
 
 /// How many rows of each kind are remembered.
 const MOST_KNOWN: usize = 1 << 14;
@@ -215,7 +218,10 @@ struct Seat {
 
 impl Keeper {
     fn run(&mut self, visitors: &Receiver<Visitor>) {
+        let mut next_look = Instant::now();
         while let Ok(first) = visitors.recv() {
+            std::thread::sleep(next_look.saturating_duration_since(Instant::now()));
+            let began = Instant::now();
             let all = std::iter::once(first).chain(visitors.try_iter());
             // After an outage, for many of them nobody waits any more.
             let (mut with_sessions, mut with_api_keys) = (Vec::new(), Vec::new());
@@ -225,6 +231,8 @@ impl Keeper {
                     Visitor::WithApiKey(asking) => with_api_keys.push(asking),
                 }
             }
+            let is_crowd = with_sessions.len() + with_api_keys.len() > 1;
+            next_look = if is_crowd { began + PACE } else { began };
             let serving = AssertUnwindSafe(|| {
                 self.serve(with_sessions);
                 self.serve(with_api_keys);

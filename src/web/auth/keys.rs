@@ -1,5 +1,7 @@
 //! Every key, derived from the one secret, and the two kinds of token that they sign.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -11,12 +13,16 @@ use uuid::Uuid;
 
 use crate::domain::{SessionId, VoucherCode};
 use crate::error::{Error, Result};
+use crate::memory::Memory;
 
 /// How long an access token is good, in seconds.
 pub const ACCESS_SECONDS: i64 = 900;
 
 /// How far other clocks may be off, in seconds.
 const LEEWAY_SECONDS: i64 = 5;
+
+/// How many tokens are remembered to have been signed here.
+const MOST_READ: usize = 1 << 14;
 
 /// The shortest secret that keys are derived from, in bytes.
 const LEAST_SECRET: usize = 32;
@@ -35,6 +41,8 @@ pub struct Keys {
     jwt_rules: Validation,
     cookie: [u8; 64],
     voucher: [u8; 32],
+    /// What tokens say that were signed here: a signature that was good stays so.
+    read: Memory<Box<str>, Arc<TokenContents>>,
 }
 
 /// The keys of one secret for tokens.
@@ -105,6 +113,7 @@ impl Keys {
             jwt_rules: jwt_rules(),
             voucher: derived(secret, "coffer voucher code v1")?,
             cookie,
+            read: Memory::of_at_most(MOST_READ),
         })
     }
 
@@ -152,11 +161,14 @@ impl Keys {
     /// # Errors
     /// [`Error::Unauthenticated`] for every other text.
     pub fn read_access_token(&self, token: &str, now: DateTime<Utc>) -> Result<Bearer> {
-        let key_id = jsonwebtoken::decode_header(token).ok().and_then(|header| header.kid);
-        let keys = key_id.and_then(|id| self.token_keys().find(|keys| keys.id == id)).ok_or(Error::Unauthenticated)?;
-        let contents = jsonwebtoken::decode::<TokenContents>(token, &keys.jwt_checking, &self.jwt_rules)
-            .map_err(|_| Error::Unauthenticated)?
-            .claims;
+        let contents = match self.read.get(token) {
+            Some(contents) => contents,
+            None => {
+                let contents = Arc::new(self.contents(token)?);
+                self.read.insert(token.into(), Arc::clone(&contents));
+                contents
+            }
+        };
         let now = now.timestamp();
         let good = contents.typ == TYPE
             && contents.nbf <= now.saturating_add(LEEWAY_SECONDS)
@@ -164,7 +176,15 @@ impl Keys {
         if !good {
             return Err(Error::Unauthenticated);
         }
-        Ok(Bearer { session: SessionId(contents.sid), subject: contents.sub })
+        Ok(Bearer { session: SessionId(contents.sid), subject: contents.sub.clone() })
+    }
+
+    /// What a token says that was signed here, whenever it is good.
+    fn contents(&self, token: &str) -> Result<TokenContents> {
+        let key_id = jsonwebtoken::decode_header(token).ok().and_then(|header| header.kid);
+        let keys = key_id.and_then(|id| self.token_keys().find(|keys| keys.id == id)).ok_or(Error::Unauthenticated)?;
+        let decoded = jsonwebtoken::decode::<TokenContents>(token, &keys.jwt_checking, &self.jwt_rules);
+        decoded.map(|decoded| decoded.claims).map_err(|_| Error::Unauthenticated)
     }
 
     /// The refresh token number `generation` of a session. It proves itself: nothing about it is
