@@ -1,5 +1,5 @@
-//! What is remembered for speed alone, in bounded space: facts that never change, so that a memory of
-//! them is never wrong, and may be lost at any moment.
+//! What is remembered for speed alone, in bounded space: facts that never change, or of which whoever
+//! remembers them knows that they have not, so that a memory is never wrong. It may be lost at any moment.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -26,6 +26,13 @@ impl<K: Eq + Hash, V: Clone> Memory<K, V> {
     /// Remembers a fact.
     pub fn insert(&self, key: K, value: V) {
         self.halves.lock().unwrap_or_else(PoisonError::into_inner).insert(key, value, self.half);
+    }
+
+    /// Forgets a fact.
+    pub fn forget(&self, key: &K) {
+        let mut halves = self.halves.lock().unwrap_or_else(PoisonError::into_inner);
+        halves.newer.remove(key);
+        halves.older.remove(key);
     }
 
     /// What is remembered of a key.

@@ -391,6 +391,21 @@ async fn each_of_many_requests_at_once_learns_who_it_is_from_and_the_end_of_a_se
 }
 
 #[actix_web::test]
+async fn who_has_been_seen_a_moment_ago_is_known_until_what_changes_that_is_committed() {
+    let web = Web::start();
+    web.have_user("yuri", Role::User);
+    let tokens = sign_in(&web, "yuri").await;
+    for (change, expected) in [("users set time_zone = 'Asia/Tokyo'", 200), ("sessions set ended_at = now()", 401)] {
+        assert_eq!(me(&web, &tokens).await.status(), 200);
+        let mut changer = PgConnection::establish(web.conninfo()).unwrap();
+        changer.batch_execute(&format!("begin; update {change}")).unwrap();
+        assert_eq!(me(&web, &tokens).await.status(), 200, "nothing has changed yet: {change}");
+        changer.batch_execute("commit").unwrap();
+        assert_eq!(me(&web, &tokens).await.status(), expected, "{change}");
+    }
+}
+
+#[actix_web::test]
 async fn the_use_of_a_session_is_noted_and_nobody_waits_for_whoever_changes_the_row() {
     let web = Web::start();
     web.have_user("vera", Role::User);

@@ -183,24 +183,24 @@ async fn a_batch_of_transfers_costs_as_many_statements_as_a_single_one() {
 }
 
 #[tokio::test]
-async fn a_claim_over_http_costs_a_look_at_the_session_and_a_batch() {
+async fn a_claim_over_http_costs_a_look_at_what_has_changed_and_a_batch() {
     cluster_that_counts();
     let mut bank = Bank::with_cash("10.00").await;
     bank.web.stop_jobs();
     let credits = bank.admin.issue(2, "CASH", "1.00").await;
-    // All connections are there, and the use of the session is noted, which happens once a minute.
+    // All connections are there, and the session is known.
     assert_eq!(send(bank.anna.claim(credits[0])).await.status(), 201);
     let mut meter = Meter::of(bank.web.database_name());
     meter.forget();
     assert_eq!(send(bank.anna.claim(credits[1])).await.status(), 201);
     let spent = meter.read();
-    let (of_sessions, of_batch): (Vec<_>, Vec<_>) =
-        spent.sent().into_iter().partition(|query| query.contains("sessions"));
+    let (of_access, of_batch): (Vec<_>, Vec<_>) =
+        spent.sent().into_iter().partition(|query| query.contains("access_changes"));
     let budget = Budget::of("claims");
     assert_eq!(
-        (of_sessions.len(), of_batch.len()),
+        (of_access.len(), of_batch.len()),
         (1, usize::try_from(budget.statements).unwrap()),
-        "one claim over HTTP costs more or less than a look at its session and a batch:\n{}",
+        "one claim over HTTP costs more or less than a look at the changes of access and a batch:\n{}",
         spent.told()
     );
     assert_eq!(spent.calls(true), budget.statements + 1, "some of it was done more than once:\n{}", spent.told());

@@ -159,16 +159,17 @@ pub fn living(conn: &mut PgConnection, ids: &[ApiKeyId], now: DateTime<Utc>) -> 
 }
 
 /// Notes the use of keys, of each at most once a minute. Waits for nobody: a key that is being
-/// changed was seen used elsewhere, or goes. Gives those whose turn it was.
+/// changed was seen used elsewhere, or goes. Gives those whose turn it was, noted
+/// or not.
 ///
 /// # Errors
 /// Only those of the database.
-pub fn note_use(conn: &mut PgConnection, used: &[Arc<Living>], now: DateTime<Utc>) -> Result<Vec<Living>> {
+pub fn note_use(conn: &mut PgConnection, used: &[Arc<Living>], now: DateTime<Utc>) -> Result<Vec<ApiKeyId>> {
     let stale = now - TimeDelta::seconds(TOUCH_SECONDS);
-    let noted = used.iter().filter(|used| used.last_used_at.is_none_or(|at| at < stale));
-    let noted: Vec<Living> = noted.map(|used| Living { last_used_at: Some(now), ..Living::clone(used) }).collect();
-    if noted.is_empty() {
-        return Ok(noted);
+    let is_due = |used: &&Arc<Living>| used.last_used_at.is_none_or(|at| at < stale);
+    let due: Vec<ApiKeyId> = used.iter().filter(is_due).map(|used| used.id).collect();
+    if due.is_empty() {
+        return Ok(due);
     }
     statement::<()>(
         "update api_keys set last_used_at = $ where id in (
@@ -176,10 +177,10 @@ pub fn note_use(conn: &mut PgConnection, used: &[Arc<Living>], now: DateTime<Utc
              for update skip locked)",
     )
     .bind::<Timestamptz, _>(now)
-    .bind::<Array<BigInt>, _>(noted.iter().map(|noted| noted.id).collect::<Vec<_>>())
+    .bind::<Array<BigInt>, _>(&due)
     .bind::<Timestamptz, _>(stale)
     .execute(conn)?;
-    Ok(noted)
+    Ok(due)
 }
 
 /// Forgets up to `at_most` keys that expired a month ago or earlier; says how many. To be called

@@ -50,7 +50,7 @@ trait Pass: Sized {
     fn has_expired(&self, now: DateTime<Utc>) -> bool;
     fn known(known: &Known) -> &Memory<Self::Id, Arc<Self>>;
     fn living(conn: &mut PgConnection, ids: &[Self::Id], now: DateTime<Utc>) -> Result<Vec<Self>>;
-    fn note_use(conn: &mut PgConnection, used: &[Arc<Self>], now: DateTime<Utc>) -> Result<Vec<Self>>;
+    fn note_use(conn: &mut PgConnection, used: &[Arc<Self>], now: DateTime<Utc>) -> Result<Vec<Self::Id>>;
 }
 
 /// The rows that are known as they stand while the count of changes is the same.
@@ -91,7 +91,7 @@ impl Pass for sessions::Living {
         sessions::living(conn, ids, now)
     }
 
-    fn note_use(conn: &mut PgConnection, used: &[Arc<Self>], now: DateTime<Utc>) -> Result<Vec<Self>> {
+    fn note_use(conn: &mut PgConnection, used: &[Arc<Self>], now: DateTime<Utc>) -> Result<Vec<SessionId>> {
         sessions::note_use(conn, used, now)
     }
 }
@@ -120,7 +120,7 @@ impl Pass for api_keys::Living {
         api_keys::living(conn, ids, now)
     }
 
-    fn note_use(conn: &mut PgConnection, used: &[Arc<Self>], now: DateTime<Utc>) -> Result<Vec<Self>> {
+    fn note_use(conn: &mut PgConnection, used: &[Arc<Self>], now: DateTime<Utc>) -> Result<Vec<ApiKeyId>> {
         api_keys::note_use(conn, used, now)
     }
 }
@@ -319,9 +319,11 @@ impl Seat {
         Ok(living)
     }
 
+    /// Notes what was used. Whose turn it was is read anew when it comes next, since it may have been noted
+    /// by another instance, or not at all.
     fn note_use<P: Pass>(&mut self, used: &[Arc<P>], now: DateTime<Utc>) -> Result<()> {
-        for noted in P::note_use(&mut self.conn, used, now)? {
-            P::known(&self.known).insert(noted.id(), Arc::new(noted));
+        for due in P::note_use(&mut self.conn, used, now)? {
+            P::known(&self.known).forget(&due);
         }
         Ok(())
     }

@@ -91,26 +91,26 @@ pub fn living(conn: &mut PgConnection, ids: &[SessionId], now: DateTime<Utc>) ->
 }
 
 /// Notes the use of sessions, of each at most once a minute. Waits for nobody: a session that is
-/// being changed was seen used elsewhere, or ends. Gives those whose turn it was.
+/// being changed was seen used elsewhere, or ends. Gives those whose turn it was, noted
+/// or not.
 ///
 /// # Errors
 /// Only those of the database.
-pub fn note_use(conn: &mut PgConnection, used: &[Arc<Living>], now: DateTime<Utc>) -> Result<Vec<Living>> {
+pub fn note_use(conn: &mut PgConnection, used: &[Arc<Living>], now: DateTime<Utc>) -> Result<Vec<SessionId>> {
     let stale = now - TimeDelta::seconds(TOUCH_SECONDS);
-    let noted = used.iter().filter(|used| used.last_used_at < stale);
-    let noted: Vec<Living> = noted.map(|used| Living { last_used_at: now, ..Living::clone(used) }).collect();
-    if noted.is_empty() {
-        return Ok(noted);
+    let due: Vec<SessionId> = used.iter().filter(|used| used.last_used_at < stale).map(|used| used.id).collect();
+    if due.is_empty() {
+        return Ok(due);
     }
     statement::<()>(
         "update sessions set last_used_at = $ where id in (
              select id from sessions where id = any($) and last_used_at < $ for update skip locked)",
     )
     .bind::<Timestamptz, _>(now)
-    .bind::<Array<Uuid>, _>(noted.iter().map(|noted| noted.id).collect::<Vec<_>>())
+    .bind::<Array<Uuid>, _>(&due)
     .bind::<Timestamptz, _>(stale)
     .execute(conn)?;
-    Ok(noted)
+    Ok(due)
 }
 
 /// Exchanges the refresh token number `generation` for the next one; gives the session's user and

@@ -1,0 +1,75 @@
+//! What counts as a change of access, so that whoever remembers who may come in forgets it: by SQL sent
+//! to the database directly.
+
+use coffer::domain::UserId;
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+
+use crate::support::books::Books;
+
+/// Alice has a session and an API key.
+fn house() -> (Books, UserId) {
+    let books = Books::new();
+    let alice = books.users("user", 1)[0];
+    books.run(&format!(
+        "insert into sessions (id, user_id, kind, expires_at)
+         values (gen_random_uuid(), {id}, 'api', now() + interval '1 day');
+         insert into api_keys (user_id, name, secret_hash, may_read, may_write, may_administer, created_at)
+         values ({id}, 'key', decode(repeat('00', 32), 'hex'), true, false, false, now())",
+        id = alice.0
+    ));
+    (books, alice)
+}
+
+fn changes(books: &Books) -> i64 {
+    let mut conn = books.database.connect();
+    diesel::dsl::sql::<BigInt>("select number from access_changes").get_result(&mut conn).unwrap()
+}
+
+#[test]
+fn every_change_of_who_may_do_what_is_counted_and_nothing_else() {
+    for (is_counted, sql) in [
+        (true, "update sessions set ended_at = now()"),
+        (true, "update sessions set expires_at = now()"),
+        (true, "delete from sessions"),
+        (true, "update api_keys set expires_at = now()"),
+        (true, "update api_keys set may_write = true"),
+        (true, "update api_keys set secret_hash = decode(repeat('11', 32), 'hex')"),
+        (true, "delete from api_keys"),
+        (true, "update users set status = 'frozen'"),
+        (true, "update users set role = 'admin'"),
+        (true, "update users set email = 'a@example.org'"),
+        (true, "update users set time_zone = 'Europe/Berlin'"),
+        (false, "update sessions set last_used_at = now() + interval '1 hour'"),
+        (false, "update sessions set refresh_generation = 7"),
+        (false, "update sessions set expires_at = now() + interval '30 days'"),
+        (false, "update api_keys set last_used_at = now()"),
+        (false, "update api_keys set name = 'another'"),
+        (false, "update users set password_hash = 'x', status = status"),
+        (false, "begin; update users set status = 'frozen'; rollback"),
+        (
+            false,
+            "insert into sessions (id, user_id, kind, expires_at)
+             select gen_random_uuid(), id, 'browser', now() + interval '1 day' from users",
+        ),
+    ] {
+        let (books, _) = house();
+        let before = changes(&books);
+        books.run(sql);
+        assert_eq!(changes(&books) > before, is_counted, "{sql}");
+    }
+}
+
+#[test]
+fn whoever_changes_access_makes_nobody_else_who_does_wait_before_the_end() {
+    let (books, alice) = house();
+    let mut slow = books.database.connect();
+    slow.batch_execute("begin; update sessions set ended_at = now()").unwrap();
+    let mut quick = books.database.connect();
+    let sql = format!("set lock_timeout = 1; update users set status = 'frozen' where id = {}", alice.0);
+    quick.batch_execute(&sql).unwrap();
+    let between = changes(&books);
+    slow.batch_execute("commit").unwrap();
+    assert_eq!((between, changes(&books)), (1, 2));
+}
