@@ -7,6 +7,8 @@ mod support;
 
 #[path = "database/migrations.rs"]
 mod migrations;
+#[path = "database/pool.rs"]
+mod pool;
 #[path = "database/reads.rs"]
 mod reads;
 #[path = "database/refusals.rs"]
