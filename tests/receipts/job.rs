@@ -61,7 +61,7 @@ async fn of_many_workers_exactly_one_makes_each_receipt() {
         for _ in 0..3 {
             let pool = Db::new(stage.web.conninfo(), 1);
             scope.spawn(move || {
-                make_due(&pool, &ahead(TimeDelta::minutes(11)), "http://localhost", &Stop::default()).unwrap()
+                make_due(&pool, &ahead(TimeDelta::minutes(11)), "http://localhost", &Stop::default()).unwrap();
             });
         }
     });
