@@ -12,4 +12,6 @@ create database coffer owner coffer;
 -- Nobody else has business here (PostgreSQL 15 and newer have it so for the schema).
 revoke all on database coffer from public;
 revoke create on schema public from public;
+-- Before PostgreSQL 15 it would be the superuser's, and nobody else could make a table in it.
+alter schema public owner to coffer;
 SQL

@@ -136,8 +136,13 @@ async fn serve_until_told(
         let _ = tokio::time::timeout(drain_time, signals.heard()).await;
     }
     tracing::info!("stopping: finishing what is in flight");
-    handle.stop(true).await;
-    serving.await.map_err(std::io::Error::other)?
+    tokio::select! {
+        () = handle.stop(true) => serving.await.map_err(std::io::Error::other)?,
+        _ = signals.heard() => {
+            tracing::warn!("told to stop again: leaving what is in flight");
+            Ok(())
+        }
+    }
 }
 
 /// The time in UTC, at PostgreSQL's resolution, so that what was decided equals what is read back.

@@ -92,7 +92,7 @@ fn describe() {
     describe_gauge!(POOL, "Connections of the pool, by whether they are in use.");
     describe_counter!(JOB_RUNS, "Runs of jobs, by how they ended.");
     describe_histogram!(JOB_TIME, "How long jobs took.");
-    describe_gauge!(JOB_LAST_RUN, "When a job last ended well, here or elsewhere.");
+    describe_gauge!(JOB_LAST_RUN, "When a job last ended well here; before that, when the process started.");
     describe_gauge!(REDIS_UP, "Whether Redis answers; there only where it is configured.");
     describe_counter!(REDIS_FALLBACKS, "How often Redis fell silent.");
     describe_counter!(
@@ -200,18 +200,24 @@ pub fn pool(connections: u32, idle: u32) {
     gauge!(POOL, "state" => "busy").set(f64::from(connections.saturating_sub(idle)));
 }
 
-/// There is a job that may end in one of these ways.
-pub fn has_job(name: &'static str, statuses: &[&'static str]) {
+/// There is a job that may end in one of these ways. It counts as late from `since` on, in seconds since
+/// 1970, until it has ended well.
+pub fn has_job(name: &'static str, statuses: &[&'static str], since: Option<u32>) {
     for status in statuses {
         counter!(JOB_RUNS, "task" => name, "status" => *status).absolute(0);
     }
+    last_ended_well(name, since);
 }
 
 /// A job ended; `ended_well` is when, in seconds since 1970, where it did.
 pub fn job(name: &'static str, status: &'static str, took: Duration, ended_well: Option<u32>) {
     counter!(JOB_RUNS, "task" => name, "status" => status).increment(1);
     histogram!(JOB_TIME, "task" => name).record(took);
-    if let Some(time) = ended_well {
+    last_ended_well(name, ended_well);
+}
+
+fn last_ended_well(name: &'static str, time: Option<u32>) {
+    if let Some(time) = time {
         gauge!(JOB_LAST_RUN, "task" => name).set(f64::from(time));
     }
 }

@@ -573,6 +573,9 @@ async fn the_log_has_a_line_per_request_and_never_a_secret() {
         (&json!("GET"), &json!("/api/v1/assets"), &json!(200), &json!("user_alice"), &json!("INFO"))
     );
     assert!(line["duration_ms"].is_number() && line["timestamp"].is_string(), "{line}");
+    let coded = lines.iter().filter(|line| line["target"] == "request" && line["code"].is_string());
+    let codes: Vec<_> = coded.map(|line| (line["status"].as_u64().unwrap(), line["code"].as_str().unwrap())).collect();
+    assert_eq!(codes, [(401, "invalid_credentials"), (401, "unauthenticated"), (404, "not_found")]);
     let requests = lines.iter().filter(|line| line["target"] == "request").count();
     assert_eq!(requests, 13, "one per request");
     let secrets = [

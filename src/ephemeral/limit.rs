@@ -64,7 +64,8 @@ impl Limit {
     pub(super) async fn take(&self, key: &str, redis: Option<&Redis>) -> Standing {
         let here = self.take_here(key);
         let Some(redis) = redis else { return here };
-        redis.owe(Mode::Take, &[(self.name, self.rate, shared_key(key))]).await.unwrap_or(here)
+        let shared = redis.owe(Mode::Take, &[(self.name, self.rate, shared_key(key))]).await;
+        shared.map_or(here, |(standing, _)| standing)
     }
 
     fn take_here(&self, key: &str) -> Standing {

@@ -55,19 +55,20 @@ const LOCK_TIME: Duration = Duration::from_secs(10);
 
 /// The generic cell rate algorithm for some keys at once, by Redis's own clock: `check` asks whether
 /// all of them may pass, `count` counts one event more for each, `take` does so if they may pass.
-/// Each key holds until when it is in debt, in microseconds. Answers with the longest wait and the
-/// largest debt.
+/// Each key holds until when it is in debt, in microseconds. Answers with the longest wait, the
+/// largest debt, and which key has to wait that long.
 static OWE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
         local time = redis.call('TIME')
         local now = time[1] * 1000000 + time[2]
         local mode = ARGV[1]
-        local debts, wait, debt = {}, 0, 0
+        local debts, wait, debt, longest = {}, 0, 0, 0
         for i, key in ipairs(KEYS) do
             local interval, at_once = tonumber(ARGV[2 * i]), tonumber(ARGV[2 * i + 1])
             local owed = math.max((tonumber(redis.call('GET', key)) or now) - now, 0)
-            wait = math.max(wait, owed - interval * (at_once - 1))
+            local this_wait = owed - interval * (at_once - 1)
+            if this_wait > wait then wait, longest = this_wait, i - 1 end
             debt = math.max(debt, owed)
             debts[i] = owed + interval
         end
@@ -78,7 +79,7 @@ static OWE: LazyLock<Script> = LazyLock::new(|| {
                 debt = math.max(debt, debts[i])
             end
         end
-        return {wait, debt}",
+        return {wait, debt, longest}",
     )
 });
 
@@ -178,9 +179,9 @@ impl Redis {
         self.0.answers.load(Ordering::Relaxed)
     }
 
-    /// Does something to the debts of keys, each of a throttle of this name and rate; none where Redis
-    /// does not answer.
-    pub(super) async fn owe(&self, mode: Mode, debts: &[(&str, Rate, String)]) -> Option<Standing> {
+    /// Does something to the debts of keys, each of a throttle of this name and rate; tells which of them
+    /// has to wait longest, too, and none where Redis does not answer.
+    pub(super) async fn owe(&self, mode: Mode, debts: &[(&str, Rate, String)]) -> Option<(Standing, usize)> {
         let mut call = OWE.prepare_invoke();
         call.arg(match mode {
             Mode::Check => "check",
@@ -191,8 +192,8 @@ impl Redis {
             let interval = u64::try_from(rate.interval().as_micros()).unwrap_or(u64::MAX);
             call.key(format!("coffer:{name}:{key}")).arg(interval).arg(rate.at_once());
         }
-        let (wait, debt) = self.run(call).await?;
-        Some(Standing { wait: Duration::from_micros(wait), debt: Duration::from_micros(debt) })
+        let (wait, debt, longest) = self.run(call).await?;
+        Some((Standing { wait: Duration::from_micros(wait), debt: Duration::from_micros(debt) }, longest))
     }
 
     /// Asks for a lock, for a thread that may block. It is held until what is returned is dropped, and
@@ -265,11 +266,16 @@ impl Shared {
     }
 
     /// Whether a script that writes is answered in time; a ping would also be answered by a server
-    /// that takes no writes.
+    /// that takes no writes. To connect may take longer, since that is done once.
     async fn is_there(&self) -> bool {
+        let connected = timeout(LONGEST, self.pool.get()).await;
+        if !matches!(connected, Ok(Ok(_))) {
+            return false;
+        }
+        drop(connected);
         let mut call = OWE.prepare_invoke();
         call.arg("count").key("coffer:there").arg(1).arg(1);
-        matches!(timeout(BUDGET, self.ask::<(u64, u64)>(&call)).await, Ok(Ok(_)))
+        matches!(timeout(BUDGET, self.ask::<(u64, u64, usize)>(&call)).await, Ok(Ok(_)))
     }
 
     /// Notes whether an answer came in time.
@@ -292,16 +298,34 @@ impl Shared {
     }
 }
 
+/// How many answers in a row came while it was not used.
+struct Comeback(u32);
+
+impl Comeback {
+    /// At the start one answer will do.
+    fn of_new_one() -> Self {
+        Self(ANSWERS - 1)
+    }
+
+    /// Counts an answer, or one that did not come; whether these are enough. Then it begins anew.
+    fn is_complete(&mut self, answered: bool) -> bool {
+        self.0 = if answered { self.0 + 1 } else { 0 };
+        let complete = self.0 >= ANSWERS;
+        if complete {
+            self.0 = 0;
+        }
+        complete
+    }
+}
+
 /// Asks Redis whether it is there, as long as anybody uses it.
 async fn watch(redis: &Weak<Shared>) {
-    // Counted only while it is silent; at the start one answer will do.
-    let mut in_a_row = ANSWERS - 1;
+    let mut comeback = Comeback::of_new_one();
     while let Some(redis) = redis.upgrade() {
         let is_there = redis.is_there().await;
         redis.heard(is_there);
         let is_used = redis.answers.load(Ordering::Relaxed);
-        in_a_row = if is_there && !is_used { in_a_row + 1 } else { 0 };
-        if in_a_row == ANSWERS {
+        if comeback.is_complete(is_there && !is_used) {
             tracing::info!("Redis answers");
             meters::redis_answers(true);
             redis.answers.store(true, Ordering::Relaxed);
@@ -325,5 +349,25 @@ impl Drop for Held {
             // Where it fails, the lock ends by itself.
             let _ = self.redis.run_here::<u8>(release);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_falls_silent_as_soon_as_it_is_used_again_comes_back_again() {
+        let mut comeback = Comeback::of_new_one();
+        assert!(comeback.is_complete(true));
+        // It fell silent before it was looked at again, so that no look saw it in use.
+        for _ in 0..3 {
+            assert!(!comeback.is_complete(true));
+            assert!(!comeback.is_complete(true));
+            assert!(comeback.is_complete(true));
+        }
+        assert!(!comeback.is_complete(true));
+        assert!(!comeback.is_complete(false));
+        assert_eq!([true; 3].map(|answered| comeback.is_complete(answered)), [false, false, true]);
     }
 }

@@ -172,9 +172,10 @@ impl Throttles {
         if !self.is_on {
             return Ok(());
         }
-        let shared = self.owe(Mode::Check, guesses).await;
-        let here = || guesses.iter().map(|(throttle, key)| throttle.wait(key, now)).max().unwrap_or_default();
-        pass(guesses.first().map_or("", |(throttle, _)| throttle.name()), shared.map_or_else(here, |s| s.wait))
+        let shared = self.owe(Mode::Check, guesses).await.map(|(standing, longest)| (standing.wait, longest));
+        let here = || guesses.iter().map(|(throttle, key)| throttle.wait(key, now)).zip(0..).max().unwrap_or_default();
+        let (wait, longest) = shared.unwrap_or_else(here);
+        pass(guesses.get(longest).map_or("", |(throttle, _)| throttle.name()), wait)
     }
 
     /// Counts a wrong guess in each of these throttles, here in any case, so that enough is known
@@ -186,7 +187,7 @@ impl Throttles {
         }
     }
 
-    async fn owe(&self, mode: Mode, guesses: &[(&Throttle, &str)]) -> Option<Standing> {
+    async fn owe(&self, mode: Mode, guesses: &[(&Throttle, &str)]) -> Option<(Standing, usize)> {
         let debt = |(throttle, key): &(&Throttle, &str)| (throttle.name(), throttle.rate(), shared_key(key));
         self.redis.as_ref()?.owe(mode, &guesses.iter().map(debt).collect::<Vec<_>>()).await
     }

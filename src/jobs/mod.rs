@@ -5,6 +5,7 @@ pub mod receipts;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -58,9 +59,10 @@ pub struct Run {
 pub struct Runs(Arc<Mutex<BTreeMap<&'static str, Run>>>);
 
 impl Runs {
-    fn new(names: &[&'static str]) -> Self {
+    /// No job has run yet; they count as late from `now` on.
+    fn new(names: &[&'static str], now: DateTime<Utc>) -> Self {
         let words = [RunStatus::Ok, RunStatus::ElsewhereRunning, RunStatus::Failed].map(RunStatus::word);
-        names.iter().for_each(|name| meters::has_job(name, &words));
+        names.iter().for_each(|name| meters::has_job(name, &words, seconds(now)));
         let pending = Run { last_run: None, status: RunStatus::Pending };
         Self(Arc::new(Mutex::new(names.iter().map(|&name| (name, pending)).collect())))
     }
@@ -75,13 +77,35 @@ impl Runs {
     }
 }
 
+/// Whether the jobs are to stop: looked at between what a job does at once. Clones are the same one.
+#[derive(Debug, Clone, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    fn tell(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether they are.
+    fn is_told(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// The threads of the jobs: one for receipts, which people wait for, one for the proof of the books,
-/// which may take a minute, and one for all others. They stop when this is dropped, after the jobs
-/// that are running.
+/// which may take minutes, and one for all others. They stop when this is dropped, after what the
+/// jobs that are running do at once; nobody waits for a proof, which is made anew after a start.
 pub struct Jobs {
     runs: Runs,
+    stop: Stop,
     /// Dropping a handle stops its thread.
-    _threads: [ScheduleHandle; 3],
+    _threads: [ScheduleHandle; 2],
+}
+
+impl Drop for Jobs {
+    fn drop(&mut self) {
+        self.stop.tell();
+    }
 }
 
 /// The job that marks assets whose time has passed.
@@ -105,13 +129,16 @@ impl Jobs {
     /// Starts the threads. `public_url` is the address that receipts lead to. Expiry, figures and the
     /// proof of the books come at once, too, for what happened while nothing was running.
     pub fn start(db: &Db, clock: &Clock, public_url: &str, redis: Option<&Redis>) -> Self {
-        let runs = Runs::new(&[EXPIRY, CLEAN_UP, FIGURES, RECEIPTS, VERIFY]);
+        let runs = Runs::new(&[EXPIRY, CLEAN_UP, FIGURES, RECEIPTS, VERIFY], clock());
+        let stop = Stop::default();
         let mut scheduler = Scheduler::with_tz(Utc);
         let mut schedule = |name: &'static str, lock: i64, when: Interval, work: Work| {
             let (db, clock, runs, redis) = (db.clone(), Arc::clone(clock), runs.clone(), redis.cloned());
+            let stop = stop.clone();
             let run = move || {
                 let now = clock();
-                run_once(name, &runs, &clock, || run_alone(redis.as_ref(), &db, (name, lock), || work(&db, now)));
+                let work = || work(&db, now, &stop);
+                run_once(name, &runs, &clock, || run_alone(redis.as_ref(), &db, (name, lock), work));
             };
             if name != CLEAN_UP {
                 scheduler.every(1.seconds()).once().run(run.clone());
@@ -121,16 +148,25 @@ impl Jobs {
         schedule(EXPIRY, 0x0C0F_FE21, 1.minutes(), expire);
         schedule(CLEAN_UP, 0x0C0F_FE22, 1.hours(), clean_up);
         schedule(FIGURES, 0x0C0F_FE24, 1.minutes(), keep_figures);
-        let threads = [scheduler, Self::receipts(db, clock, public_url, &runs), Self::proofs(db, clock, &runs)];
-        Self { runs, _threads: threads.map(|scheduler| scheduler.watch_thread(LOOK)) }
+        let threads = [scheduler, Self::receipts(db, clock, public_url, &runs, &stop)];
+        let threads = threads.map(|scheduler| scheduler.watch_thread(LOOK));
+        let (mut proofs, told) = (Self::proofs(db, clock, &runs, &stop), stop.clone());
+        std::thread::spawn(move || {
+            while !told.is_told() {
+                proofs.run_pending();
+                std::thread::sleep(LOOK);
+            }
+        });
+        Self { runs, stop, _threads: threads }
     }
 
     /// Receipts are made by all instances side by side, so this job asks for no lock.
-    fn receipts(db: &Db, clock: &Clock, public_url: &str, runs: &Runs) -> Scheduler<Utc> {
+    fn receipts(db: &Db, clock: &Clock, public_url: &str, runs: &Runs, stop: &Stop) -> Scheduler<Utc> {
         let (db, clock, runs, url) = (db.clone(), Arc::clone(clock), runs.clone(), public_url.to_owned());
+        let stop = stop.clone();
         let mut scheduler = Scheduler::with_tz(Utc);
         let run = move || {
-            run_once(RECEIPTS, &runs, &clock, || receipts::make_due(&db, &clock, &url).map(Some));
+            run_once(RECEIPTS, &runs, &clock, || receipts::make_due(&db, &clock, &url, &stop).map(Some));
             meters::sum_up();
         };
         scheduler.every(1.seconds()).run(run);
@@ -138,10 +174,12 @@ impl Jobs {
     }
 
     /// Proofs have a lock of their own, since admins ask for them, too.
-    fn proofs(db: &Db, clock: &Clock, runs: &Runs) -> Scheduler<Utc> {
-        let (db, clock, runs) = (db.clone(), Arc::clone(clock), runs.clone());
+    fn proofs(db: &Db, clock: &Clock, runs: &Runs, stop: &Stop) -> Scheduler<Utc> {
+        let (db, clock, runs, stop) = (db.clone(), Arc::clone(clock), runs.clone(), stop.clone());
         let mut scheduler = Scheduler::with_tz(Utc);
-        let run = move || run_once(VERIFY, &runs, &clock, || prove(&db, &clock));
+        // That a database which is being stopped breaks one off is no failure.
+        let pardoned = move |error| if stop.is_told() { Ok(None) } else { Err(error) };
+        let run = move || run_once(VERIFY, &runs, &clock, || prove(&db, &clock).or_else(&pardoned));
         scheduler.every(1.seconds()).once().run(run.clone());
         scheduler.every(1.days()).run(run);
         scheduler
@@ -153,7 +191,7 @@ impl Jobs {
     }
 }
 
-type Work = fn(&Db, DateTime<Utc>) -> Result<()>;
+type Work = fn(&Db, DateTime<Utc>, &Stop) -> Result<()>;
 
 /// Runs a job, which says `None` where another instance is at it, and notes how it ended. A panic
 /// ends this run, not the thread.
@@ -173,9 +211,15 @@ fn run_once(name: &'static str, runs: &Runs, clock: &Clock, job: impl FnOnce() -
         }
     };
     let now = clock();
-    let ended_well = (status != RunStatus::Failed).then(|| u32::try_from(now.timestamp()).ok()).flatten();
+    // Whoever is at it elsewhere says itself whether that ended well.
+    let ended_well = (status == RunStatus::Ok).then(|| seconds(now)).flatten();
     meters::job(name, status.word(), started.elapsed(), ended_well);
     runs.note(name, Run { last_run: Some(now), status });
+}
+
+/// A time in seconds since 1970.
+fn seconds(time: DateTime<Utc>) -> Option<u32> {
+    u32::try_from(time.timestamp()).ok()
 }
 
 /// Does a job's work under its lock, by name in Redis where that answers, else by number in
@@ -199,23 +243,23 @@ fn run_alone(
 }
 
 /// Marks assets whose time has passed as expired.
-fn expire(db: &Db, now: DateTime<Utc>) -> Result<()> {
-    repeat(|| db.run_here(|conn| repo::assets::expire_due(conn, now, ROWS_AT_ONCE)))
+fn expire(db: &Db, now: DateTime<Utc>, stop: &Stop) -> Result<()> {
+    repeat(stop, || db.run_here(|conn| repo::assets::expire_due(conn, now, ROWS_AT_ONCE)))
 }
 
 /// Forgets idempotency keys and uploads after a day, the files of receipts after a week, and sessions
 /// and API keys a month after they ended or expired.
-fn clean_up(db: &Db, now: DateTime<Utc>) -> Result<()> {
-    repeat(|| db.run_here(|conn| repo::keys::forget_old(conn, now, ROWS_AT_ONCE)))?;
-    repeat(|| db.run_here(|conn| repo::sessions::forget_old(conn, now, ROWS_AT_ONCE)))?;
-    repeat(|| db.run_here(|conn| repo::api_keys::forget_old(conn, now, ROWS_AT_ONCE)))?;
-    repeat(|| db.run_here(|conn| repo::receipts::forget_old(conn, now, ROWS_AT_ONCE)))?;
-    repeat(|| db.run_here(|conn| repo::assets::forget_old(conn, now, ROWS_AT_ONCE)))
+fn clean_up(db: &Db, now: DateTime<Utc>, stop: &Stop) -> Result<()> {
+    repeat(stop, || db.run_here(|conn| repo::keys::forget_old(conn, now, ROWS_AT_ONCE)))?;
+    repeat(stop, || db.run_here(|conn| repo::sessions::forget_old(conn, now, ROWS_AT_ONCE)))?;
+    repeat(stop, || db.run_here(|conn| repo::api_keys::forget_old(conn, now, ROWS_AT_ONCE)))?;
+    repeat(stop, || db.run_here(|conn| repo::receipts::forget_old(conn, now, ROWS_AT_ONCE)))?;
+    repeat(stop, || db.run_here(|conn| repo::assets::forget_old(conn, now, ROWS_AT_ONCE)))
 }
 
 /// Sums up what happened since the last time, and counts the supply.
-fn keep_figures(db: &Db, now: DateTime<Utc>) -> Result<()> {
-    repeat(|| db.run_here(|conn| repo::figures::roll_up(conn, ROWS_AT_ONCE)))?;
+fn keep_figures(db: &Db, now: DateTime<Utc>, stop: &Stop) -> Result<()> {
+    repeat(stop, || db.run_here(|conn| repo::figures::roll_up(conn, ROWS_AT_ONCE)))?;
     db.run_here(|conn| repo::figures::keep_supply(conn, now))
 }
 
@@ -228,8 +272,8 @@ fn prove(db: &Db, clock: &Clock) -> Result<Option<()>> {
     if verdict.is_clean() { Ok(Some(())) } else { Err(Error::broken("the books are wrong")) }
 }
 
-fn repeat(mut verb: impl FnMut() -> Result<usize>) -> Result<()> {
-    while verb()? > 0 {}
+fn repeat(stop: &Stop, mut verb: impl FnMut() -> Result<usize>) -> Result<()> {
+    while !stop.is_told() && verb()? > 0 {}
     Ok(())
 }
 
@@ -240,7 +284,7 @@ mod tests {
     #[test]
     fn a_panic_ends_one_run_and_not_the_next() {
         let clock: Clock = Arc::new(Utc::now);
-        let runs = Runs::new(&[EXPIRY]);
+        let runs = Runs::new(&[EXPIRY], clock());
         let status = || runs.all().get(EXPIRY).map(|run| run.status);
         assert_eq!(status(), Some(RunStatus::Pending));
         run_once(EXPIRY, &runs, &clock, || panic!("a job that panics"));
@@ -249,5 +293,19 @@ mod tests {
         assert_eq!(status(), Some(RunStatus::Ok));
         run_once(EXPIRY, &runs, &clock, || Ok(None));
         assert_eq!(status(), Some(RunStatus::ElsewhereRunning));
+    }
+
+    #[test]
+    fn a_job_that_never_comes_to_its_end_stops_when_it_is_told() {
+        let (stop, rounds) = (Stop::default(), std::cell::Cell::new(0));
+        let endless = || {
+            rounds.set(rounds.get() + 1);
+            if rounds.get() == 3 {
+                stop.tell();
+            }
+            Ok(1)
+        };
+        assert!(repeat(&stop, endless).is_ok());
+        assert_eq!(rounds.get(), 3);
     }
 }

@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::Stop;
 use crate::documents::receipt::Receipt;
 use crate::domain::{Owner, grouped, signed};
 use crate::error::{Error, Result};
@@ -20,16 +21,16 @@ const UNASKED: i64 = 10;
 /// What stands for the treasury.
 const TREASURY: &str = "Coffer";
 
-/// Makes all receipts that are due, and writes down those of new transactions.
+/// Makes all receipts that are due until it is told to stop, and writes down those of new transactions.
 ///
 /// # Errors
 /// The database's.
-pub fn make_due(db: &Db, clock: &Clock, public_url: &str) -> Result<()> {
+pub fn make_due(db: &Db, clock: &Clock, public_url: &str, stop: &Stop) -> Result<()> {
     db.run_here(|conn| receipts::discover(conn, clock(), UNASKED))?;
-    loop {
+    while !stop.is_told() {
         let tasks = db.run_here(|conn| receipts::take(conn, clock(), AT_ONCE))?;
         if tasks.is_empty() {
-            return Ok(());
+            break;
         }
         let mut made = Vec::new();
         for task in &tasks {
@@ -40,6 +41,7 @@ pub fn make_due(db: &Db, clock: &Clock, public_url: &str) -> Result<()> {
         }
         keep(db, clock, &made)?;
     }
+    Ok(())
 }
 
 /// Keeps all together or, where one of them cannot be kept, each alone.

@@ -105,6 +105,7 @@ pub struct Ledger {
 
 /// The way to one posting thread.
 struct Queue {
+    lane: Lane,
     requests: SyncSender<Request>,
     /// How many commands wait in it, since a request may hold many.
     waiting: Arc<AtomicUsize>,
@@ -118,7 +119,8 @@ impl Queue {
         if self.waiting.load(Ordering::Relaxed) >= self.room {
             return Err(Error::Overloaded);
         }
-        self.waiting.fetch_add(commands, Ordering::Relaxed);
+        let waiting = self.waiting.fetch_add(commands, Ordering::Relaxed);
+        meters::queue_depth(self.lane.0, waiting.saturating_add(commands));
         self.requests.try_send(request).map_err(|error| match error {
             TrySendError::Full(_) | TrySendError::Disconnected(_) => {
                 self.waiting.fetch_sub(commands, Ordering::Relaxed);
@@ -147,7 +149,7 @@ impl Ledger {
             let mut poster = Poster { lane, settings, clock, conn: None, waiting: waits, claimed };
             let thread =
                 std::thread::Builder::new().name(format!("posting-{}", lane.0)).spawn(move || poster.run(&receiver))?;
-            lanes.push(Queue { requests, waiting, room });
+            lanes.push(Queue { lane, requests, waiting, room });
             threads.push(thread);
         }
         Ok(Self { lanes: Mutex::new(lanes), threads: Mutex::new(threads), claimed })

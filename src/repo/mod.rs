@@ -29,12 +29,14 @@ pub use page::{Page, PageRequest, Sort};
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::{self, ManageConnection};
 use diesel::{Connection, PgConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use tokio::task::AbortHandle;
 
 use crate::domain::UserId;
 use crate::error::{Error, Fatal, Result};
@@ -55,6 +57,11 @@ const KNOWN_NAMES: usize = 1 << 16;
 /// How often a migration that has to wait for a lock lets others go before it, and tries again.
 const MOST_WAITS: u32 = 60;
 
+/// Lets the server find out in half a minute that a client's machine or the way to it is gone, where
+/// the system's own setting takes two hours: meanwhile the client's locks would be held. Over a socket of
+/// Unix, where none of this can happen, the server passes over it.
+const KEEP_ALIVE: &str = "set tcp_keepalives_idle = 10; set tcp_keepalives_interval = 5; set tcp_keepalives_count = 3";
+
 /// Opens one connection with Coffer's time-outs.
 ///
 /// # Errors
@@ -66,7 +73,7 @@ pub fn connect(address: impl Into<Address>) -> diesel::ConnectionResult<PgConnec
     conn.batch_execute(&format!(
         "set statement_timeout = {statement}; set lock_timeout = {lock}; \
          set idle_in_transaction_session_timeout = 10000; set timezone = 'UTC'; \
-         set application_name = 'coffer'"
+         set application_name = 'coffer'; {KEEP_ALIVE}"
     ))
     .map_err(diesel::ConnectionError::CouldntSetupConfiguration)?;
     Ok(conn)
@@ -100,7 +107,11 @@ pub fn migrate(conninfo: &str) -> std::result::Result<Vec<String>, Fatal> {
     let mut conn = reach(conninfo)?;
     check_server_version(&mut conn)?;
     // Nobody waits inside of the database: an index that is built concurrently would wait for them.
+    let mut told = false;
     while !is_alone(&mut conn).map_err(|e| fatal(&e))? {
+        if !std::mem::replace(&mut told, true) {
+            tracing::info!("another instance is migrating the database: waiting for it");
+        }
         std::thread::sleep(Duration::from_millis(200));
     }
     conn.batch_execute("set lock_timeout = 1000").map_err(|e| fatal(&e))?;
@@ -146,8 +157,11 @@ pub fn is_migrated(conninfo: &str) -> std::result::Result<bool, Fatal> {
 }
 
 fn reach(conninfo: &str) -> std::result::Result<PgConnection, Fatal> {
-    PgConnection::establish(conninfo)
-        .map_err(|error| Fatal::new(format!("cannot reach the database: {}", without_address(&error))))
+    let cannot =
+        |error: &dyn std::fmt::Display| Fatal::new(format!("cannot reach the database: {}", without_address(error)));
+    let mut conn = PgConnection::establish(conninfo).map_err(|error| cannot(&error))?;
+    conn.batch_execute(KEEP_ALIVE).map_err(|error| cannot(&error))?;
+    Ok(conn)
 }
 
 /// Whether this connection is the one that may migrate.
@@ -287,17 +301,21 @@ impl Db {
     ///
     /// # Errors
     /// The verb's own; [`Error::DatabaseUnavailable`] where there is no connection in time;
-    /// [`Error::CommitUnknown`] where the verb has not come back in ten seconds, or as the
-    /// configured time-outs have it.
+    /// [`Error::CommitUnknown`] where the verb has begun and not come back in ten seconds, or as the
+    /// configured time-outs have it. A verb that nobody waits for any more is not begun.
     pub async fn run<T, F>(&self, verb: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut PgConnection) -> Result<T> + Send + 'static,
     {
-        let db = self.clone();
-        let work = tokio::task::spawn_blocking(move || db.run_here(verb));
-        // The verb may have been a write, and may still be done.
-        tokio::time::timeout(self.longest, work).await.map_err(|_| Error::CommitUnknown)?.map_err(Error::broken)?
+        let (db, settled) = (self.clone(), Arc::new(AtomicBool::new(false)));
+        let begins = Arc::clone(&settled);
+        let work = tokio::task::spawn_blocking(move || {
+            db.run_here(|conn| if begins.swap(true, Ordering::Relaxed) { Err(GONE) } else { verb(conn) })
+        });
+        let waiting = Waiting { work: work.abort_handle(), settled };
+        let in_time = tokio::time::timeout(self.longest, work).await;
+        in_time.map_err(|_| waiting.give_up())?.map_err(Error::broken)?
     }
 
     /// Runs a verb on the calling thread; for jobs and commands, which may block.
@@ -315,6 +333,31 @@ impl Db {
             return Err(Error::DatabaseUnavailable);
         }
         result
+    }
+}
+
+/// What a verb says that nobody hears.
+const GONE: Error = Error::DatabaseUnavailable;
+
+/// Somebody who waits for a verb. When this is dropped, one that has not begun never will.
+struct Waiting {
+    work: AbortHandle,
+    /// Whether it is settled that the verb has begun, or that it never will.
+    settled: Arc<AtomicBool>,
+}
+
+impl Waiting {
+    /// What is known of the verb of whoever waits no longer: where it has begun it may have been a
+    /// write, and may still be done.
+    fn give_up(&self) -> Error {
+        if self.settled.swap(true, Ordering::Relaxed) { Error::CommitUnknown } else { Error::DatabaseUnavailable }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.settled.store(true, Ordering::Relaxed);
+        self.work.abort();
     }
 }
 

@@ -52,7 +52,8 @@ impl Client {
 pub fn address(req: &HttpRequest) -> Option<IpAddr> {
     let peer = req.peer_addr()?.ip().to_canonical();
     let trusted = req.app_data::<Data<Site>>().map(|site| &site.trusted_proxies)?;
-    let told = req.headers().get_all(FORWARDED_FOR).filter_map(|value| value.to_str().ok());
+    // A part that is no text spoils no other.
+    let told = req.headers().get_all(FORWARDED_FOR).map(|value| String::from_utf8_lossy(value.as_bytes()));
     Some(behind(peer, &told.collect::<Vec<_>>().join(","), trusted))
 }
 

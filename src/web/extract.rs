@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 
 use super::auth::{self, Extraction};
 use super::json::{self, Fields};
-use super::problem;
+use super::{gate, problem};
 use crate::config::Bounds;
 use crate::error::{Error, FieldError, Result};
 use crate::ledger::Clock;
@@ -78,10 +78,13 @@ pub(super) async fn after_visitor<T>(req: HttpRequest, read: impl Future<Output 
 
 /// The whole body, at most as long as the route's `PayloadConfig` allows, in the time for it.
 pub(super) fn body(req: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Bytes>> + use<> {
-    let (bytes, bounds) = (Bytes::from_request(req, payload), data::<Bounds>(req));
+    let (bytes, bounds, req) = (Bytes::from_request(req, payload), data::<Bounds>(req), req.clone());
     async move {
-        let arrived = tokio::time::timeout(bounds?.body, bytes).await;
-        arrived.map_err(|_| Error::TooSlow)?.map_err(|error| problem::from_actix(&error))
+        let arriving = async {
+            let arrived = tokio::time::timeout(bounds?.body, bytes).await;
+            arrived.map_err(|_| Error::TooSlow)?.map_err(|error| problem::from_actix(&error))
+        };
+        gate::outside(&req, arriving).await
     }
 }
 

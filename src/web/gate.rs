@@ -1,7 +1,12 @@
 //! The gate that a request passes before its handler: not too many at once, none too often, and none
 //! for ever.
 
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use actix_web::body::BoxBody;
@@ -9,7 +14,8 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{HttpMessage, HttpResponse};
+use actix_web::web::Data;
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 
 use super::client::Client;
 use super::extract::Door;
@@ -35,27 +41,71 @@ const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 #[derive(Default)]
 pub struct Crowd(AtomicUsize);
 
-/// A request that is being worked on.
-struct Inside<'a>(&'a Crowd);
+/// The place of a request among those that are worked on, which it has or not. The request carries it.
+struct Place {
+    crowd: Data<Crowd>,
+    most: usize,
+    taken: Cell<bool>,
+}
 
-impl Crowd {
-    /// Lets a request in, unless too many are inside.
-    fn enter(&self, most: usize) -> Result<Inside<'_>> {
-        if self.0.fetch_add(1, Ordering::Relaxed) < most {
+/// A request that is being worked on.
+struct Inside(Rc<Place>);
+
+impl Place {
+    /// Takes it, unless too many are inside.
+    fn take(&self) -> Result<()> {
+        if self.crowd.0.fetch_add(1, Ordering::Relaxed) < self.most {
             meters::requests_in_flight(1.0);
-            return Ok(Inside(self));
+            self.taken.set(true);
+            return Ok(());
         }
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.crowd.0.fetch_sub(1, Ordering::Relaxed);
         meters::turned_away();
         Err(Error::Overloaded)
     }
+
+    fn leave(&self) {
+        if self.taken.replace(false) {
+            self.crowd.0.fetch_sub(1, Ordering::Relaxed);
+            meters::requests_in_flight(-1.0);
+        }
+    }
 }
 
-impl Drop for Inside<'_> {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
-        meters::requests_in_flight(-1.0);
+impl Inside {
+    /// Lets a request in, unless too many are inside.
+    fn enter(req: &HttpRequest) -> Result<Self> {
+        let (crowd, most) = (extract::data::<Crowd>(req)?, extract::data::<Bounds>(req)?.requests);
+        let place = Rc::new(Place { crowd, most, taken: Cell::new(false) });
+        place.take()?;
+        req.extensions_mut().insert(Rc::clone(&place));
+        Ok(Self(place))
     }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
+}
+
+/// Waits for something that the caller is to send. Until it is there others have the place, so that
+/// no number of slow callers keeps them out; it is the number of connections that bounds those.
+///
+/// # Errors
+/// Those of what is waited for; [`Error::Overloaded`] where too many are inside when it is there.
+pub async fn outside<T>(req: &HttpRequest, arriving: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut arriving = pin!(arriving);
+    if let Poll::Ready(arrived) = poll_fn(|context| Poll::Ready(arriving.as_mut().poll(context))).await {
+        return arrived;
+    }
+    let place = req.extensions().get::<Rc<Place>>().cloned();
+    if let Some(place) = &place {
+        place.leave();
+    }
+    let arrived = arriving.await?;
+    place.map_or(Ok(()), |place| place.take())?;
+    Ok(arrived)
 }
 
 /// Lets a request through to its handler, or not. Goes around all else of a route. Monitors pass in
@@ -71,8 +121,8 @@ pub async fn pass(
     if is_for_monitors(route.path) {
         return next.call(req).await;
     }
-    let (crowd, bounds) = (extract::data::<Crowd>(req.request())?, extract::data::<Bounds>(req.request())?);
-    let _inside = match crowd.enter(bounds.requests) {
+    let bounds = extract::data::<Bounds>(req.request())?;
+    let _inside = match Inside::enter(req.request()) {
         Ok(inside) => inside,
         Err(error) => return Ok(refused(req, error)),
     };
@@ -90,9 +140,19 @@ pub async fn pass(
         }),
     );
     match answered.await {
-        Ok(answer) => answer,
+        Ok(answer) => answer.map(|answer| known(route, answer)),
         Err(_) => Ok(ServiceResponse::new(request, HttpResponse::from_error(too_long(route)))),
     }
+}
+
+/// Whoever only reads has nothing to repeat with care: what is unknown is only what was wanted.
+fn known(route: &Route, answer: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    let error = answer.response().error().and_then(|error| error.as_error::<Error>());
+    if route.method != Method::GET || !matches!(error, Some(Error::CommitUnknown)) {
+        return answer;
+    }
+    let (req, _) = answer.into_parts();
+    ServiceResponse::new(req, HttpResponse::from_error(Error::DatabaseUnavailable))
 }
 
 fn refused(req: ServiceRequest, error: Error) -> ServiceResponse<BoxBody> {
@@ -151,7 +211,7 @@ async fn take(class: Class, access: Access, req: &ServiceRequest) -> Result<()> 
 }
 
 /// Tells a caller where it stands with its limit.
-pub fn tell(req: &actix_web::HttpRequest, headers: &mut HeaderMap) {
+pub fn tell(req: &HttpRequest, headers: &mut HeaderMap) {
     let Some(Told { rate, standing }) = req.extensions().get::<Told>().copied() else { return };
     headers.insert(LIMIT, rate.at_once().into());
     headers.insert(REMAINING, rate.free(standing.debt).into());

@@ -15,6 +15,7 @@ use tracing::Instrument;
 use super::api::openapi::OpenApiDocument;
 use super::auth::{Admin, CurrentUser};
 use super::extract::Door;
+use super::problem::Code;
 use super::{Access, Drain, Route, Site, auth, extract, gate, kept, pages, problem};
 use crate::error::Error;
 use crate::meters;
@@ -81,6 +82,7 @@ pub async fn observe(
     let user = auth::known_visitor(&req).map(|current| current.user.external_id);
     let pattern = req.match_pattern();
     let route = pattern.as_deref().unwrap_or("-");
+    let code = res.response().extensions().get::<Code>().map(|code| code.0);
     meters::request(req.method().as_str(), route, res.status().as_u16(), took);
     macro_rules! line {
         ($level:ident) => {
@@ -90,6 +92,7 @@ pub async fn observe(
                 method = %req.method(),
                 route,
                 status = res.status().as_u16(),
+                code,
                 duration_ms = took.div_duration_f64(Duration::from_millis(1)),
                 user,
             )

@@ -71,6 +71,9 @@ pub struct Route {
     pub access: Access,
 }
 
+/// What is at none of the routes, as far as limits go: a page.
+const UNROUTED: &Route = &Route { method: Method::GET, path: "", access: Access::Public };
+
 /// Writes the table and, from the same lines, what puts the handlers behind it and, for a scope
 /// that has a name for it, what gathers the handlers' documentation. A route may end with the
 /// largest body that it takes.
@@ -289,7 +292,7 @@ routes! {
 /// left, and alone have the cookie.
 fn routes(config: &mut ServiceConfig, keys: &Keys, https: bool) {
     let render = || from_fn(middleware::render);
-    let rest = || web::route().to(unrouted);
+    let rest = || web::route().to(unrouted).wrap(from_fn(|req, next| gate::pass(UNROUTED, req, next)));
     config
         .service(web::scope("/api/v1").configure(api_routes).default_service(rest()).wrap(render()))
         .service(

@@ -202,10 +202,15 @@ impl Problem {
     }
 }
 
+/// The stable name of the error that a response tells of, which the response carries for the log.
+#[derive(Debug, Clone, Copy)]
+pub struct Code(pub &'static str);
+
 /// A response with the status and the headers of an error, and no body yet.
 pub fn response(error: &Error) -> HttpResponseBuilder {
-    let (status, _) = kind(error);
+    let (status, code) = kind(error);
     let mut response = HttpResponse::build(status);
+    response.extensions_mut().insert(Code(code));
     if let Some(wait) = retry_after(error) {
         response.insert_header((header::RETRY_AFTER, wait.as_secs().max(1).to_string()));
     }

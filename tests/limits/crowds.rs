@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use reqwest::Client;
+use rustix::process::Signal;
+use serde_json::json;
 
 use super::support::program::Installation;
 use super::support::web::{is, problem, send};
@@ -104,6 +106,52 @@ async fn five_hundred_slow_clients_leave_others_served_and_are_shown_the_door() 
     let said = said.await.unwrap();
     assert!(said.iter().skip(2).step_by(3).all(|answer| answer.starts_with("HTTP/1.1 408")), "{:?}", said.get(2));
     running.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_slow_bodies_than_are_worked_on_at_once_leave_others_served() {
+    let installation = Installation::new().with("MAX_REQUESTS", "40").with("BODY_TIMEOUT", "60s");
+    let running = installation.serve(&["serve", "--no-demo"]);
+    let url = |path: &str| format!("{}{path}", installation.url());
+    let beginning = "POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: 60000\r\n\r\n{";
+    let slow = (0..120).map(|_| {
+        let mut client = TcpStream::connect(address(&installation)).unwrap();
+        client.write_all(beginning.as_bytes()).unwrap();
+        client
+    });
+    let _slow: Vec<TcpStream> = slow.collect();
+    let client = Client::new();
+    for number in 0..20 {
+        assert_eq!(send(client.get(url("/api/v1/asset-types"))).await.status(), 200);
+        let nobody = json!({"login": format!("nobody_{number}"), "password": "a pass phrase of nobody"});
+        let answer = send(client.post(url("/api/v1/auth/login")).json(&nobody)).await;
+        assert_eq!(problem(answer).await, is(401, "invalid_credentials"));
+    }
+    // Those that wait for their bodies are not worked on.
+    until_in_flight(&installation, "0").await;
+    running.kill();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn told_to_stop_twice_it_leaves_what_is_in_flight() {
+    let installation = Installation::new()
+        .with("SHUTDOWN_TIMEOUT", "60s")
+        .with("DATABASE_STATEMENT_TIMEOUT", "60s")
+        .with("DATABASE_LOCK_TIMEOUT", "60s")
+        .with("REQUEST_TIMEOUT", "60s");
+    let mut running = installation.serve(&["serve", "--no-demo"]);
+    let mut blocker = installation.connect();
+    blocker.batch_execute("begin; lock table asset_types").unwrap();
+    let waiting = tokio::spawn(Client::new().get(format!("{}/api/v1/asset-types", installation.url())).send());
+    until_in_flight(&installation, "1").await;
+    running.signal(Signal::INT);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(running.is_alive(), "it finishes what is in flight");
+    running.signal(Signal::INT);
+    assert_eq!(running.exit(Duration::from_secs(15)).code(), Some(0));
+    // Its own database may have said so before the process ended.
+    assert!(waiting.await.unwrap().map_or(true, |answer| answer.status() == 503));
 }
 
 #[tokio::test(flavor = "multi_thread")]

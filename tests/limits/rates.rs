@@ -2,6 +2,7 @@
 
 use coffer::domain::Role;
 use coffer::ephemeral::Rates;
+use reqwest::header::HeaderValue;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 
@@ -104,6 +105,19 @@ async fn people_see_a_page_that_says_when_to_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_has_the_limit_of_pages() {
+    let web = web_with(|rates| rates.pages = "4/2m".parse().unwrap());
+    let browser = browser();
+    for path in ["/nothing", "/api/v1/nothing", "/docs/too/deep", "/health/nothing"] {
+        assert_eq!(send(browser.get(web.url(path))).await.status(), 404, "{path}");
+    }
+    for path in ["/nothing", "/api/v1/nothing", "/login"] {
+        assert_eq!(send(browser.get(web.url(path))).await.status(), 429, "{path}");
+    }
+    assert_eq!(send(browser.delete(web.url("/login"))).await.status(), 429);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_limit_on_sign_ins_holds_for_the_form_too() {
     let web = web_with(|rates| rates.sign_in = "1/h".parse().unwrap());
     let browser = browser();
@@ -137,6 +151,10 @@ async fn behind_a_trusted_proxy_the_client_counts_and_is_remembered() {
     assert_eq!(read(&trusting, &["203.0.113.1", "198.51.100.8", "192.0.2.1"]).await, 429);
     assert_eq!(read(&trusting, &["2001:db8::1"]).await, 200);
     assert_eq!(read(&trusting, &["2001:db8::2"]).await, 429, "one network");
+    let not_text = HeaderValue::from_bytes(b"\xE4, 198.51.100.10").unwrap();
+    let not_text = client.get(format!("{}/api/v1/asset-types", trusting.url())).header("x-forwarded-for", not_text);
+    assert_eq!(send(not_text).await.status().as_u16(), 200, "what cannot be read hides nobody");
+    assert_eq!(read(&trusting, &["198.51.100.10"]).await, 429);
     assert_eq!((read(&wary, &["198.51.100.7"]).await, read(&wary, &["198.51.100.8"]).await), (200, 429));
 
     let address = |path: &str| format!("{}/api/v1{path}", trusting.url());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
+use coffer::jobs::Stop;
 use coffer::jobs::receipts::make_due;
 use coffer::ledger::Clock;
 use coffer::repo::{Db, receipts};
@@ -59,7 +60,9 @@ async fn of_many_workers_exactly_one_makes_each_receipt() {
     std::thread::scope(|scope| {
         for _ in 0..3 {
             let pool = Db::new(stage.web.conninfo(), 1);
-            scope.spawn(move || make_due(&pool, &ahead(TimeDelta::minutes(11)), "http://localhost").unwrap());
+            scope.spawn(move || {
+                make_due(&pool, &ahead(TimeDelta::minutes(11)), "http://localhost", &Stop::default()).unwrap();
+            });
         }
     });
     assert_eq!(count_in(&stage.web, "receipts where status = 'ready' and attempts = 1"), 81);

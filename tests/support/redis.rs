@@ -95,6 +95,7 @@ impl RedisServer {
 pub struct SlowWay {
     port: u16,
     delay_ms: Arc<AtomicU64>,
+    connecting_ms: Arc<AtomicU64>,
 }
 
 impl SlowWay {
@@ -103,18 +104,22 @@ impl SlowWay {
         let (listener, server) = (TcpListener::bind("127.0.0.1:0").unwrap(), server.port);
         let port = listener.local_addr().unwrap().port();
         let delay_ms = Arc::new(AtomicU64::new(0));
-        let delay = Arc::clone(&delay_ms);
+        let connecting_ms = Arc::new(AtomicU64::new(0));
+        let (delay, connecting) = (Arc::clone(&delay_ms), Arc::clone(&connecting_ms));
         // It ends with the test's process.
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
-                let (from_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                std::thread::spawn(move || carry(from_client, to_server, &AtomicU64::new(0)));
-                let delay = Arc::clone(&delay);
-                std::thread::spawn(move || carry(server, client, &delay));
+                let (delay, connecting) = (Arc::clone(&delay), Arc::clone(&connecting));
+                std::thread::spawn(move || {
+                    std::thread::sleep(Duration::from_millis(connecting.load(Ordering::Relaxed)));
+                    let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { return };
+                    let (from_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                    std::thread::spawn(move || carry(from_client, to_server, &AtomicU64::new(0)));
+                    carry(server, client, &delay);
+                });
             }
         });
-        Self { port, delay_ms }
+        Self { port, delay_ms, connecting_ms }
     }
 
     /// Its address.
@@ -125,6 +130,11 @@ impl SlowWay {
     /// Lets every answer take so long from now on.
     pub fn delay(&self, time: Duration) {
         self.delay_ms.store(u64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+
+    /// Lets the first answer on every new connection take so much longer from now on.
+    pub fn delay_connecting(&self, time: Duration) {
+        self.connecting_ms.store(u64::try_from(time.as_millis()).unwrap(), Ordering::Relaxed);
     }
 }
 

@@ -45,9 +45,11 @@ pub async fn page(req: &HttpRequest, error: &Error) -> HttpResponse {
 }
 
 async fn html(req: &HttpRequest, error: &Error, status: StatusCode) -> Result<String, Error> {
-    // Where the database is the trouble, or too many are asking, it is not asked again.
+    // Where the database is the trouble, or too much is asked, it is not asked again.
     let visitor = match error {
-        Error::DatabaseUnavailable | Error::Overloaded | Error::Broken(_) => auth::known_visitor(req),
+        Error::DatabaseUnavailable | Error::Overloaded | Error::RateLimited { .. } | Error::Broken(_) => {
+            auth::known_visitor(req)
+        }
         _ => auth::visitor(req).await.unwrap_or_default(),
     };
     let page = ErrorPage {
