@@ -5,7 +5,8 @@
 //! `make bench` runs the main stage, `make bench-years` the one with ten million entries, `make
 //! bench-soak` the long one. Each writes its part of `docs/benchmarks.md` and `docs/benchmarks.json`.
 //! With `--quick` each is a moment long, for trying it out, and writes into the folder of the build.
-//! `BENCH_PROGRAM` may name another build of Coffer than this one; then, too, nothing goes into `docs`.
+//! `BENCH_PROGRAM` may name another build of Coffer than this one, and `BENCH_ONLY` the cases of the main
+//! stage that are wanted (`claims/64,transfers/32`); then, too, nothing goes into `docs`.
 
 #![allow(missing_docs, reason = "a program, not a library")]
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::unwrap_used, reason = "a failed measurement is loud")]
@@ -67,7 +68,8 @@ fn main() {
     let extent = if quick { QUICK } else { FULL };
     let (years, soak) = (is_asked("--years"), is_asked("--soak"));
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = if quick || std::env::var_os("BENCH_PROGRAM").is_some() {
+    let is_set = |name: &str| std::env::var_os(name).is_some();
+    let folder = if quick || is_set("BENCH_PROGRAM") || is_set("BENCH_ONLY") {
         Path::new(env!("CARGO_TARGET_TMPDIR")).to_owned()
     } else {
         root.join("docs")
@@ -136,6 +138,9 @@ fn main_stage(extent: Extent) -> (Vec<Row>, Vec<Value>) {
     let hello = Hello::start();
     let mut cases = yardsticks::cases(&scene, &hello, extent);
     cases.extend(ours::cases(&scene, extent));
+    if let Ok(only) = std::env::var("BENCH_ONLY") {
+        cases.retain(|case| only.split(',').any(|key| key == case.key));
+    }
     let rows = measure(extent, cases);
     let crowded = rows.iter().filter(|row| row.key.ends_with("/256") && !row.key.starts_with("hello"));
     let most = crowded.map(|row| row.memory.most).fold(0.0, f64::max);
