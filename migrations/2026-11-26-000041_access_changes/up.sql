@@ -40,3 +40,8 @@ create constraint trigger users_count_access_change after update on users
           is distinct from
           (new.external_id, new.username, new.email, new.phone_number, new.role, new.status, new.time_zone))
     execute function count_access_change();
+-- Emptying a table fires nothing per row; whoever does it has the table alone until the end.
+create trigger sessions_count_truncate after truncate on sessions
+    for each statement execute function count_access_change();
+create trigger api_keys_count_truncate after truncate on api_keys
+    for each statement execute function count_access_change();

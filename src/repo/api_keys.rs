@@ -159,8 +159,8 @@ pub fn living(conn: &mut PgConnection, ids: &[ApiKeyId], now: DateTime<Utc>) -> 
 }
 
 /// Notes the use of keys, of each at most once a minute. Waits for nobody: a key that is being
-/// changed was seen used elsewhere, or goes. Gives those whose turn it was, noted
-/// or not.
+/// changed was seen used elsewhere, or goes. Gives those whose turn it was,
+/// noted or not.
 ///
 /// # Errors
 /// Only those of the database.

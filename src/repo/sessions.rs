@@ -91,8 +91,8 @@ pub fn living(conn: &mut PgConnection, ids: &[SessionId], now: DateTime<Utc>) ->
 }
 
 /// Notes the use of sessions, of each at most once a minute. Waits for nobody: a session that is
-/// being changed was seen used elsewhere, or ends. Gives those whose turn it was, noted
-/// or not.
+/// being changed was seen used elsewhere, or ends. Gives those whose turn it was,
+/// noted or not.
 ///
 /// # Errors
 /// Only those of the database.

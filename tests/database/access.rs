@@ -16,7 +16,7 @@ fn house() -> (Books, UserId) {
         "insert into sessions (id, user_id, kind, expires_at)
          values (gen_random_uuid(), {id}, 'api', now() + interval '1 day');
          insert into api_keys (user_id, name, secret_hash, may_read, may_write, may_administer, created_at)
-         values ({id}, 'key', decode(repeat('00', 32), 'hex'), true, false, false, now())",
+         values ({id}, 'key', decode(repeat('00', 32), 'hex'), true, true, false, now())",
         id = alice.0
     ));
     (books, alice)
@@ -32,11 +32,19 @@ fn every_change_of_who_may_do_what_is_counted_and_nothing_else() {
     for (is_counted, sql) in [
         (true, "update sessions set ended_at = now()"),
         (true, "update sessions set expires_at = now()"),
+        (true, "update sessions set kind = 'browser'"),
         (true, "delete from sessions"),
+        (true, "truncate sessions"),
         (true, "update api_keys set expires_at = now()"),
-        (true, "update api_keys set may_write = true"),
+        (true, "update api_keys set may_read = false"),
+        (true, "update api_keys set may_write = false"),
+        (true, "update api_keys set may_administer = true"),
         (true, "update api_keys set secret_hash = decode(repeat('11', 32), 'hex')"),
         (true, "delete from api_keys"),
+        (true, "truncate api_keys"),
+        (true, "delete from users"),
+        (true, "update users set username = 'another'"),
+        (true, "update users set phone_number = '+4930123456'"),
         (true, "update users set status = 'frozen'"),
         (true, "update users set role = 'admin'"),
         (true, "update users set email = 'a@example.org'"),

@@ -299,8 +299,10 @@ mod tests {
     #[test]
     fn an_access_token_is_read_back_until_it_expires() {
         let session = SessionId::random();
-        let token = keys("k").access_token(session, "user_alice", noon()).unwrap();
-        let read = |seconds| keys("k").read_access_token(&token, noon() + TimeDelta::seconds(seconds));
+        let (issuer, ours) = (keys("k"), keys("k"));
+        let token = issuer.access_token(session, "user_alice", noon()).unwrap();
+        // What is read again is remembered, and not good for any longer.
+        let read = |seconds| ours.read_access_token(&token, noon() + TimeDelta::seconds(seconds));
         assert_eq!(read(0).unwrap(), Bearer { session, subject: "user_alice".to_owned() });
         assert!(read(-5).is_ok() && read(904).is_ok(), "the clocks may differ by five seconds");
         assert!(read(-6).is_err() && read(905).is_err());
