@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use metrics::{Counter, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
 
@@ -143,9 +145,14 @@ fn known(method: &str) -> &'static str {
     ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"].into_iter().find(|known| *known == method).unwrap_or("other")
 }
 
-/// So many more requests are being worked on.
-pub fn requests_in_flight(more: f64) {
-    gauge!(REQUESTS_IN_FLIGHT).increment(more);
+/// So many requests are being worked on.
+pub fn requests_in_flight(requests: usize) {
+    gauge!(REQUESTS_IN_FLIGHT).set(whole(requests));
+}
+
+/// A number of things, which are never so many that a float could not tell.
+fn whole(number: usize) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
 /// A request met too many others.
@@ -165,18 +172,32 @@ pub fn rate_limited(limit: &'static str) {
 
 /// A batch was seen through.
 pub fn batch(commands: usize, took: Duration) {
-    histogram!(BATCH_SIZE).record(f64::from(u32::try_from(commands).unwrap_or(u32::MAX)));
+    histogram!(BATCH_SIZE).record(whole(commands));
     histogram!(BATCH_TIME).record(took);
 }
 
-/// Commands waited for their batch.
-pub fn waited(wait: Duration) {
-    histogram!(QUEUE_WAIT).record(wait);
+/// What is measured of those who wait for a batch in one lane.
+#[derive(Clone)]
+pub struct Waiting {
+    depth: Gauge,
+    wait: Histogram,
 }
 
-/// So many commands wait.
-pub fn queue_depth(lane: i16, commands: usize) {
-    gauge!(QUEUE_DEPTH, "lane" => lane.to_string()).set(f64::from(u32::try_from(commands).unwrap_or(u32::MAX)));
+impl Waiting {
+    /// In this lane.
+    pub fn in_lane(lane: i16) -> Self {
+        Self { depth: gauge!(QUEUE_DEPTH, "lane" => lane.to_string()), wait: histogram!(QUEUE_WAIT) }
+    }
+
+    /// So many commands wait.
+    pub fn depth(&self, commands: usize) {
+        self.depth.set(whole(commands));
+    }
+
+    /// Commands waited for their batch.
+    pub fn waited(&self, wait: Duration) {
+        self.wait.record(wait);
+    }
 }
 
 /// A batch was committed.

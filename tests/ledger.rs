@@ -14,6 +14,8 @@ mod faults;
 mod groups;
 #[path = "ledger/lost_groups.rs"]
 mod lost_groups;
+#[path = "ledger/outdated.rs"]
+mod outdated;
 #[path = "ledger/preview.rs"]
 mod preview;
 #[path = "ledger/proof.rs"]

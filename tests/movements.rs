@@ -9,6 +9,8 @@ mod support;
 mod dry_runs;
 #[path = "movements/kinds.rs"]
 mod kinds;
+#[path = "movements/presumed.rs"]
+mod presumed;
 #[path = "movements/races.rs"]
 mod races;
 #[path = "movements/refusals.rs"]

@@ -4,6 +4,10 @@ use sha2::{Digest, Sha256};
 
 use super::ApiKeyId;
 
+/// A state of who may do what, by its number: what was so in one is so for as long as it is the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccessState(pub i64);
+
 /// The letters of base32 (RFC 4648, section 6) in lower case.
 pub const BASE32: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 

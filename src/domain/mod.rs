@@ -23,7 +23,7 @@ mod wallet;
 pub use amount::{Amount, Balance, grouped, signed};
 pub use asset::{Asset, AssetKind, AssetStatus, AssetType, AssetTypeCode, Scale, VoucherCode};
 pub use campaign::{Campaign, CampaignStatus};
-pub use credential::{ApiKeySecret, BASE32, Scope, Scopes, SecretHash, SessionKind};
+pub use credential::{AccessState, ApiKeySecret, BASE32, Scope, Scopes, SecretHash, SessionKind};
 pub use id::{ApiKeyId, AssetId, CampaignId, SessionId, TransactionId, UserId, WalletId};
 pub use period::Period;
 pub use reason::Reason;

@@ -20,11 +20,14 @@ use self::lock::{Locks, open_book};
 use self::write::{WalletIds, write};
 use super::{Outcome, Outcomes};
 use crate::domain::posting::{Action, Answer, AssetState, Book, Command, Decision, EntryLine, Origin, Posting, decide};
-use crate::domain::{AssetId, Balance, Entry, Lane, Owner, Transaction, TransactionId, TransactionType, UserId};
+use crate::domain::{
+    AccessState, AssetId, Balance, Entry, Lane, Owner, Transaction, TransactionId, TransactionType, UserId,
+};
 use crate::error::{Error, Refusal};
 use crate::meters;
 use crate::repo;
 use crate::repo::audit::{Act, Actor};
+use crate::repo::doorkeeper::access_state;
 
 /// Why a batch was not posted. Nothing of it is in the ledger, except perhaps after `InDoubt`.
 #[derive(Debug)]
@@ -62,19 +65,22 @@ pub(super) struct Group<'a> {
     pub(super) commands: Vec<&'a Command>,
     /// Whether all are to happen or none.
     pub(super) atomic: bool,
+    /// The state of access in which they are allowed, where that is not settled.
+    pub(super) allowed_in: Option<AccessState>,
 }
 
 /// What is decided of a group, as [`Outcomes`] will tell it.
 enum Verdict {
     Each(Vec<Result<Decision, Refusal>>),
     NoneOf(Vec<(usize, Refusal)>),
+    Outdated,
 }
 
 impl Verdict {
     fn decisions(&self) -> impl Iterator<Item = Option<&Decision>> {
         let each = match self {
             Self::Each(decisions) => decisions.as_slice(),
-            Self::NoneOf(_) => &[],
+            Self::NoneOf(_) | Self::Outdated => &[],
         };
         each.iter().map(|decision| decision.as_ref().ok())
     }
@@ -82,8 +88,9 @@ impl Verdict {
 
 /// What came of a batch.
 pub(super) struct Posted {
-    /// What became of each of its groups, in their order.
-    pub(super) outcomes: Vec<Outcomes>,
+    /// What became of each of its groups, in their order; nothing of those that are not allowed as things
+    /// stand.
+    pub(super) outcomes: Vec<Option<Outcomes>>,
     /// The assets that it named and that are claimed now, with their owners.
     pub(super) claimed: Vec<(AssetId, UserId)>,
 }
@@ -127,8 +134,14 @@ fn decide_and_write(
     groups: &[Group<'_>],
 ) -> Result<(Posted, bool), Failure> {
     let commands: Vec<&Command> = groups.iter().flat_map(|group| group.commands.iter().copied()).collect();
-    let mut book = open_book(conn, lane, now, &commands, Locks::Held)?;
-    let verdicts = groups.iter().map(|group| judge(&mut book, group)).collect::<Result<Vec<_>, _>>()?;
+    let (mut book, access) = open_book(conn, lane, now, &commands, Locks::Held)?;
+    let access = match access {
+        None if groups.iter().any(|group| group.allowed_in.is_some()) => Some(access_state(conn)?),
+        access => access,
+    };
+    let is_outdated = |group: &Group<'_>| group.allowed_in.is_some() && group.allowed_in != access;
+    let verdict = |group| if is_outdated(group) { Ok(Verdict::Outdated) } else { judge(&mut book, group) };
+    let verdicts = groups.iter().map(verdict).collect::<Result<Vec<_>, _>>()?;
 
     let decided: Vec<(&Command, &Decision)> = groups
         .iter()
@@ -157,13 +170,14 @@ fn decide_and_write(
         .collect();
     let earlier = repo::transactions::by_ids(conn, &earlier)?;
     let outcomes = groups.iter().zip(verdicts).map(|(group, verdict)| match verdict {
-        Verdict::NoneOf(refusals) => Ok(Outcomes::NoneOf(refusals)),
+        Verdict::NoneOf(refusals) => Ok(Some(Outcomes::NoneOf(refusals))),
+        Verdict::Outdated => Ok(None),
         Verdict::Each(decisions) => {
             let each = group.commands.iter().zip(decisions).map(|(command, decision)| match decision {
                 Ok(decision) => outcome(command, decision, &wallets, &earlier).map(Ok),
                 Err(refusal) => Ok(Err(refusal)),
             });
-            each.collect::<Result<_, Failure>>().map(Outcomes::Each)
+            each.collect::<Result<_, Failure>>().map(|each| Some(Outcomes::Each(each)))
         }
     });
     let outcomes = outcomes.collect::<Result<_, _>>()?;
@@ -340,7 +354,7 @@ pub fn preview(
 ) -> Result<Transaction, Error> {
     let command = Command { idempotency: None, ..command.clone() };
     let mut snapshot = conn.build_transaction().read_only().repeatable_read();
-    let mut book = snapshot.run(|conn| open_book(conn, lane, now, &[&command], Locks::None))?;
+    let (mut book, _) = snapshot.run(|conn| open_book(conn, lane, now, &[&command], Locks::None))?;
     match decide(&mut book, &command)? {
         Decision::Post(posting) => Ok(transaction(&command, *posting, &WalletIds::of(&book))),
         Decision::Replay(_) | Decision::Again(_) => Err(Refusal::AlreadyClaimed.into()),

@@ -19,7 +19,7 @@ use super::batch::{self, Failure, Group, Posted};
 use super::claimed::Claimed;
 use super::{Outcome, Outcomes};
 use crate::domain::posting::{Action, Command};
-use crate::domain::{Lane, TransactionId, UserId};
+use crate::domain::{AccessState, Lane, TransactionId, UserId};
 use crate::error::{Error, Refusal, Result};
 use crate::meters;
 use crate::repo::{self, Address};
@@ -58,9 +58,14 @@ struct Request {
     items: Vec<Item>,
     /// Whether all are to happen or none.
     atomic: bool,
+    /// The state of access in which they are allowed, where that is not settled.
+    allowed_in: Option<AccessState>,
     since: Instant,
-    answer: oneshot::Sender<Result<Outcomes>>,
+    answer: oneshot::Sender<Answer>,
 }
+
+/// What became of a request; nothing where it is not allowed as things stand.
+type Answer = Result<Option<Outcomes>>;
 
 /// One command, and what became of it where a lost commit has settled that.
 struct Item {
@@ -69,25 +74,32 @@ struct Item {
 }
 
 impl Request {
-    fn new(commands: Vec<Command>, atomic: bool, answer: oneshot::Sender<Result<Outcomes>>) -> Self {
+    fn new(
+        commands: Vec<Command>,
+        atomic: bool,
+        allowed_in: Option<AccessState>,
+        answer: oneshot::Sender<Answer>,
+    ) -> Self {
         let items = commands.into_iter().map(|command| Item { command, settled: None }).collect();
-        Self { items, atomic, since: Instant::now(), answer }
+        Self { items, atomic, allowed_in, since: Instant::now(), answer }
     }
 
     /// What is still to be posted. Where some of it is settled, all of it has happened that can.
     fn group(&self) -> Group<'_> {
         let open = self.items.iter().filter(|item| item.settled.is_none());
         let commands: Vec<&Command> = open.map(|item| &item.command).collect();
-        Group { atomic: self.atomic && commands.len() == self.items.len(), commands }
+        let atomic = self.atomic && commands.len() == self.items.len();
+        Group { atomic, allowed_in: self.allowed_in, commands }
     }
 
     /// Answers with what was settled, and the outcomes of the rest.
-    fn answer(self, outcomes: Outcomes) {
+    fn answer(self, outcomes: Option<Outcomes>) {
         let all = match outcomes {
-            Outcomes::Each(each) => {
+            Some(Outcomes::Each(each)) => {
                 let mut each = each.into_iter();
                 let items = self.items.into_iter();
-                Outcomes::Each(items.filter_map(|item| item.settled.map(Ok).or_else(|| each.next())).collect())
+                let all = items.filter_map(|item| item.settled.map(Ok).or_else(|| each.next()));
+                Some(Outcomes::Each(all.collect()))
             }
             none => none,
         };
@@ -105,12 +117,12 @@ pub struct Ledger {
 
 /// The way to one posting thread.
 struct Queue {
-    lane: Lane,
     requests: SyncSender<Request>,
     /// How many commands wait in it, since a request may hold many.
     waiting: Arc<AtomicUsize>,
     /// How many may wait before the next is turned away.
     room: usize,
+    meters: meters::Waiting,
 }
 
 impl Queue {
@@ -120,7 +132,7 @@ impl Queue {
             return Err(Error::Overloaded);
         }
         let waiting = self.waiting.fetch_add(commands, Ordering::Relaxed);
-        meters::queue_depth(self.lane.0, waiting.saturating_add(commands));
+        self.meters.depth(waiting.saturating_add(commands));
         self.requests.try_send(request).map_err(|error| match error {
             TrySendError::Full(_) | TrySendError::Disconnected(_) => {
                 self.waiting.fetch_sub(commands, Ordering::Relaxed);
@@ -146,11 +158,12 @@ impl Ledger {
             let waiting = Arc::new(AtomicUsize::new(0));
             let (settings, clock) = (settings.clone(), Arc::clone(clock));
             let (waits, claimed) = (Arc::clone(&waiting), Arc::clone(&claimed));
-            let mut poster = Poster { lane, settings, clock, conn: None, waiting: waits, claimed };
-            let thread =
-                std::thread::Builder::new().name(format!("posting-{}", lane.0)).spawn(move || poster.run(&receiver))?;
-            lanes.push(Queue { lane, requests, waiting, room });
-            threads.push(thread);
+            let meters = meters::Waiting::in_lane(lane.0);
+            let mut poster =
+                Poster { lane, settings, clock, conn: None, waiting: waits, claimed, meters: meters.clone() };
+            let thread = std::thread::Builder::new().name(format!("posting-{}", lane.0));
+            threads.push(thread.spawn(move || poster.run(&receiver))?);
+            lanes.push(Queue { requests, waiting, room, meters });
         }
         Ok(Self { lanes: Mutex::new(lanes), threads: Mutex::new(threads), claimed })
     }
@@ -169,14 +182,30 @@ impl Ledger {
         single(self.submit_together(vec![command], false).await?)
     }
 
+    /// As [`Ledger::submit`], for a caller who is known in one state of access and not looked up since:
+    /// none where that is not the state any more, or nothing was asked of the database.
+    ///
+    /// # Errors
+    /// As [`Ledger::submit`].
+    pub async fn submit_if_still(&self, allowed_in: AccessState, command: Command) -> Result<Option<Outcome>> {
+        if self.claimed.is_too_late(&command) {
+            return Ok(None);
+        }
+        self.post(vec![command], false, Some(allowed_in)).await?.map(single).transpose()
+    }
+
     /// Submits commands of one caller and waits for their outcomes, which are durable. They are posted
     /// in one database transaction; where they are `atomic`, all of them or none.
     ///
     /// # Errors
     /// As [`Ledger::submit`], but that what the business says no to is among the outcomes.
     pub async fn submit_together(&self, commands: Vec<Command>, atomic: bool) -> Result<Outcomes> {
+        self.post(commands, atomic, None).await?.ok_or_else(unconditional)
+    }
+
+    async fn post(&self, commands: Vec<Command>, atomic: bool, allowed_in: Option<AccessState>) -> Answer {
         let (answer, outcomes) = oneshot::channel();
-        self.enqueue(Request::new(commands, atomic, answer))?;
+        self.enqueue(Request::new(commands, atomic, allowed_in, answer))?;
         let outcomes = tokio::time::timeout(LONGEST_WAIT, outcomes).await;
         outcomes.ok().and_then(std::result::Result::ok).unwrap_or(Err(Error::CommitUnknown))
     }
@@ -187,8 +216,8 @@ impl Ledger {
     /// As [`Ledger::submit`].
     pub fn submit_here(&self, command: Command) -> Result<Outcome> {
         let (answer, outcomes) = oneshot::channel();
-        self.enqueue(Request::new(vec![command], false, answer))?;
-        single(outcomes.blocking_recv().unwrap_or(Err(Error::CommitUnknown))?)
+        self.enqueue(Request::new(vec![command], false, None, answer))?;
+        single(outcomes.blocking_recv().unwrap_or(Err(Error::CommitUnknown))?.ok_or_else(unconditional)?)
     }
 
     /// The lane of the thread that posts what a user asks for: always the same one, so that threads
@@ -217,6 +246,11 @@ impl Ledger {
     }
 }
 
+/// The error of a request without a condition that has met it not.
+fn unconditional() -> Error {
+    Error::broken("a request without a condition was not posted for one")
+}
+
 /// The outcome of a command that was submitted alone.
 fn single(outcomes: Outcomes) -> Result<Outcome> {
     let outcome = match outcomes {
@@ -234,6 +268,7 @@ struct Poster {
     conn: Option<PgConnection>,
     waiting: Arc<AtomicUsize>,
     claimed: Arc<Claimed>,
+    meters: meters::Waiting,
 }
 
 impl Poster {
@@ -241,8 +276,8 @@ impl Poster {
         while let Ok(first) = requests.recv() {
             let (batch, commands) = self.gather(first, requests);
             let waiting = self.waiting.fetch_sub(commands, Ordering::Relaxed).saturating_sub(commands);
-            meters::queue_depth(self.lane.0, waiting);
-            batch.iter().for_each(|request| meters::waited(request.since.elapsed()));
+            self.meters.depth(waiting);
+            batch.iter().for_each(|request| self.meters.waited(request.since.elapsed()));
             let started = Instant::now();
             // Whoever waits in a batch that panics learns that its outcome is unknown.
             if catch_unwind(AssertUnwindSafe(|| self.serve(batch))).is_err() {
@@ -326,7 +361,7 @@ impl Poster {
         if in_doubt {
             correct_by_late_commit(conn, &groups, &mut outcomes)?;
         }
-        groups.iter().zip(&outcomes).for_each(|(group, outcomes)| count_claims(group, outcomes));
+        groups.iter().zip(&outcomes).for_each(|(group, outcomes)| count_claims(group, outcomes.as_ref()));
         self.claimed.remember(claimed);
         for (request, outcomes) in std::mem::take(batch).into_iter().zip(outcomes) {
             request.answer(outcomes);
@@ -395,7 +430,7 @@ fn settle(conn: &mut PgConnection, batch: &mut Vec<Request>) -> std::result::Res
     }
     let is_settled = |request: &mut Request| request.items.iter().all(|item| item.settled.is_some());
     for request in batch.extract_if(.., is_settled) {
-        request.answer(Outcomes::Each(Vec::new()));
+        request.answer(Some(Outcomes::Each(Vec::new())));
     }
     Ok(())
 }
@@ -413,7 +448,7 @@ fn posted_by_id(
 fn correct_by_late_commit(
     conn: &mut PgConnection,
     groups: &[Group<'_>],
-    outcomes: &mut [Outcomes],
+    outcomes: &mut [Option<Outcomes>],
 ) -> std::result::Result<(), Failure> {
     let ids: Vec<TransactionId> =
         groups.iter().flat_map(|group| &group.commands).map(|command| command.transaction).collect();
@@ -422,7 +457,7 @@ fn correct_by_late_commit(
     for (group, outcomes) in groups.iter().zip(outcomes) {
         let mut by_command = group.commands.iter().map(|command| posted.remove(&command.transaction));
         match outcomes {
-            Outcomes::Each(each) => {
+            Some(Outcomes::Each(each)) => {
                 for (outcome, posted) in each.iter_mut().zip(by_command) {
                     if let Some(posted) = posted {
                         *outcome = Ok(posted);
@@ -430,16 +465,16 @@ fn correct_by_late_commit(
                 }
             }
             // What is missing of the group had been posted before, under the same keys.
-            Outcomes::NoneOf(_) if by_command.any(|posted| posted.is_some()) => return Err(Failure::InDoubt),
-            Outcomes::NoneOf(_) => {}
+            _ if by_command.any(|posted| posted.is_some()) => return Err(Failure::InDoubt),
+            Some(Outcomes::NoneOf(_)) | None => {}
         }
     }
     Ok(())
 }
 
 /// Counts what became of the claims among a group's commands.
-fn count_claims(group: &Group<'_>, outcomes: &Outcomes) {
-    let Outcomes::Each(each) = outcomes else { return };
+fn count_claims(group: &Group<'_>, outcomes: Option<&Outcomes>) {
+    let Some(Outcomes::Each(each)) = outcomes else { return };
     for (command, outcome) in group.commands.iter().zip(each) {
         if let Action::Claim { .. } | Action::ClaimAny { .. } = command.action {
             meters::claimed(match outcome {

@@ -145,6 +145,13 @@ pub struct Living {
     pub user: User,
 }
 
+impl Living {
+    /// Whether its use is to be noted again.
+    pub fn is_use_due(&self, now: DateTime<Utc>) -> bool {
+        self.last_used_at.is_none_or(|at| at < now - TimeDelta::seconds(TOUCH_SECONDS))
+    }
+}
+
 /// Those of the keys that have neither been revoked nor expired, with their users.
 ///
 /// # Errors
@@ -166,8 +173,7 @@ pub fn living(conn: &mut PgConnection, ids: &[ApiKeyId], now: DateTime<Utc>) -> 
 /// Only those of the database.
 pub fn note_use(conn: &mut PgConnection, used: &[Arc<Living>], now: DateTime<Utc>) -> Result<Vec<ApiKeyId>> {
     let stale = now - TimeDelta::seconds(TOUCH_SECONDS);
-    let is_due = |used: &&Arc<Living>| used.last_used_at.is_none_or(|at| at < stale);
-    let due: Vec<ApiKeyId> = used.iter().filter(is_due).map(|used| used.id).collect();
+    let due: Vec<ApiKeyId> = used.iter().filter(|used| used.is_use_due(now)).map(|used| used.id).collect();
     if due.is_empty() {
         return Ok(due);
     }

@@ -1,25 +1,26 @@
 //! The doorkeeper looks up who is asking, by session or by API key. It remembers those rows and their
 //! users for as long as the database counts no change of access: that count is read for every request,
 //! so that a role change, a freeze, the end of a session or of a key bites at once. Those that come
-//! together are answered by one look, and one that comes alone waits for nobody.
+//! together are answered by one look, and one that comes alone waits for nobody. Who asks for what is
+//! posted can be presumed by what is remembered, since the posting reads that count itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::BigInt;
-use diesel::{PgConnection, RunQueryDsl};
+use diesel::{PgConnection, QueryResult, RunQueryDsl};
 use tokio::sync::oneshot;
 
 use super::Address;
 use super::statement::statement;
 use super::{api_keys, sessions};
-use crate::domain::{ApiKeyId, Scopes, SecretHash, SessionId, SessionKind, User};
+use crate::domain::{AccessState, ApiKeyId, Scopes, SecretHash, SessionId, SessionKind, User};
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 
@@ -31,6 +32,12 @@ const QUEUE: usize = 4 * MOST_AT_ONCE;
 
 /// How far apart looks are while visitors come in crowds: each look costs the same for one as for many.
 const PACE: Duration = Duration::from_millis(1);
+
+/// How far apart they are for each visitor of the last one, where that is more.
+const PACE_EACH: Duration = Duration::from_micros(50);
+
+/// How far apart they are at most.
+const LONGEST_PACE: Duration = Duration::from_millis(4);
 
 /// How many rows of each kind are remembered.
 const MOST_KNOWN: usize = 1 << 14;
@@ -48,22 +55,23 @@ trait Pass: Sized {
     fn id(&self) -> Self::Id;
     fn opens_for(&self, shown: &Self::Shown) -> bool;
     fn has_expired(&self, now: DateTime<Utc>) -> bool;
+    fn is_use_due(&self, now: DateTime<Utc>) -> bool;
     fn known(known: &Known) -> &Memory<Self::Id, Arc<Self>>;
     fn living(conn: &mut PgConnection, ids: &[Self::Id], now: DateTime<Utc>) -> Result<Vec<Self>>;
     fn note_use(conn: &mut PgConnection, used: &[Arc<Self>], now: DateTime<Utc>) -> Result<Vec<Self::Id>>;
 }
 
-/// The rows that are known as they stand while the count of changes is the same.
+/// The rows that are known as they stand in one state of access.
 struct Known {
-    changes: i64,
+    state: AccessState,
     sessions: Memory<SessionId, Arc<sessions::Living>>,
     api_keys: Memory<ApiKeyId, Arc<api_keys::Living>>,
 }
 
 impl Known {
     /// Nothing is known yet.
-    fn since(changes: i64) -> Self {
-        Self { changes, sessions: Memory::of_at_most(MOST_KNOWN), api_keys: Memory::of_at_most(MOST_KNOWN) }
+    fn of(state: AccessState) -> Self {
+        Self { state, sessions: Memory::of_at_most(MOST_KNOWN), api_keys: Memory::of_at_most(MOST_KNOWN) }
     }
 }
 
@@ -81,6 +89,10 @@ impl Pass for sessions::Living {
 
     fn has_expired(&self, now: DateTime<Utc>) -> bool {
         self.expires_at <= now
+    }
+
+    fn is_use_due(&self, now: DateTime<Utc>) -> bool {
+        self.is_use_due(now)
     }
 
     fn known(known: &Known) -> &Memory<SessionId, Arc<Self>> {
@@ -110,6 +122,10 @@ impl Pass for api_keys::Living {
 
     fn has_expired(&self, now: DateTime<Utc>) -> bool {
         self.expires_at.is_some_and(|at| at <= now)
+    }
+
+    fn is_use_due(&self, now: DateTime<Utc>) -> bool {
+        self.is_use_due(now)
     }
 
     fn known(known: &Known) -> &Memory<ApiKeyId, Arc<Self>> {
@@ -150,6 +166,7 @@ impl Visitor {
 /// The doorkeeper's thread, as handlers see it. It ends when this is dropped.
 pub struct Doorkeeper {
     visitors: SyncSender<Visitor>,
+    known: Arc<RwLock<Arc<Known>>>,
 }
 
 impl Doorkeeper {
@@ -159,9 +176,10 @@ impl Doorkeeper {
     /// Where the system has no threads left.
     pub fn start(address: impl Into<Address>) -> std::io::Result<Self> {
         let (sender, visitors) = sync_channel(QUEUE);
-        let mut keeper = Keeper { address: address.into(), seat: None };
+        let known = Arc::new(RwLock::new(Arc::new(Known::of(AccessState(0)))));
+        let mut keeper = Keeper { address: address.into(), seat: None, shown: Arc::clone(&known) };
         std::thread::Builder::new().name("doorkeeper".to_owned()).spawn(move || keeper.run(&visitors))?;
-        Ok(Self { visitors: sender })
+        Ok(Self { visitors: sender, known })
     }
 
     /// The user of a session of this kind, if it is alive; notes the use, at most once a minute.
@@ -189,6 +207,36 @@ impl Doorkeeper {
         Ok(found.map(|living| (living.user.clone(), living.scopes)))
     }
 
+    /// The user of a session as it is remembered, and the state of access in which that was so; none where
+    /// it has to be looked up.
+    pub fn presumed_by_session(
+        &self,
+        id: SessionId,
+        kind: SessionKind,
+        now: DateTime<Utc>,
+    ) -> Option<(User, AccessState)> {
+        let (living, state) = self.remembered::<sessions::Living>(id, &kind, now)?;
+        Some((living.user.clone(), state))
+    }
+
+    /// As [`Doorkeeper::presumed_by_session`], by an API key.
+    pub fn presumed_by_api_key(
+        &self,
+        id: ApiKeyId,
+        secret: &SecretHash,
+        now: DateTime<Utc>,
+    ) -> Option<(User, Scopes, AccessState)> {
+        let (living, state) = self.remembered::<api_keys::Living>(id, secret, now)?;
+        Some((living.user.clone(), living.scopes, state))
+    }
+
+    fn remembered<P: Pass>(&self, id: P::Id, shown: &P::Shown, now: DateTime<Utc>) -> Option<(Arc<P>, AccessState)> {
+        let known = Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner));
+        let living = P::known(&known).get(&id)?;
+        let is_good = living.opens_for(shown) && !living.has_expired(now) && !living.is_use_due(now);
+        is_good.then_some((living, known.state))
+    }
+
     async fn ask<P: Pass>(
         &self,
         visitor: fn(Asking<P>) -> Visitor,
@@ -207,13 +255,14 @@ impl Doorkeeper {
 struct Keeper {
     address: Address,
     seat: Option<Seat>,
+    /// What the handlers see of what is known.
+    shown: Arc<RwLock<Arc<Known>>>,
 }
 
-/// A connection, and what is known over it: whoever has lost it knows nothing more, since the next one
-/// may lead to another database.
+/// A connection, and what is known by it.
 struct Seat {
     conn: PgConnection,
-    known: Known,
+    known: Arc<Known>,
 }
 
 impl Keeper {
@@ -231,8 +280,7 @@ impl Keeper {
                     Visitor::WithApiKey(asking) => with_api_keys.push(asking),
                 }
             }
-            let is_crowd = with_sessions.len() + with_api_keys.len() > 1;
-            next_look = if is_crowd { began + PACE } else { began };
+            next_look = began + pace(with_sessions.len() + with_api_keys.len());
             let serving = AssertUnwindSafe(|| {
                 self.serve(with_sessions);
                 self.serve(with_api_keys);
@@ -280,7 +328,11 @@ impl Keeper {
         };
         let result = verb(&mut seat);
         match &result {
-            Ok(_) => self.seat = Some(seat),
+            Ok(_) => {
+                let mut shown = self.shown.write().unwrap_or_else(PoisonError::into_inner);
+                shown.clone_from(&seat.known);
+                self.seat = Some(seat);
+            }
             Err(error) => tracing::warn!(error = super::one_line(error), "looking visitors up failed"),
         }
         result
@@ -290,16 +342,16 @@ impl Keeper {
 impl Seat {
     fn take(address: &Address) -> Result<Self> {
         let mut conn = connect(address)?;
-        let known = Known::since(changes(&mut conn)?);
+        let known = Arc::new(Known::of(access_state(&mut conn)?));
         Ok(Self { conn, known })
     }
 
     /// Those of the rows that are alive. What is not known is read behind the count, so that a change in
     /// between shows at the next look.
     fn living<P: Pass>(&mut self, ids: &BTreeSet<P::Id>, now: DateTime<Utc>) -> Result<BTreeMap<P::Id, Arc<P>>> {
-        let changes = changes(&mut self.conn)?;
-        if changes != self.known.changes {
-            self.known = Known::since(changes);
+        let state = access_state(&mut self.conn)?;
+        if state != self.known.state {
+            self.known = Arc::new(Known::of(state));
         }
         let known = P::known(&self.known);
         let (mut living, mut unknown) = (BTreeMap::new(), Vec::new());
@@ -329,9 +381,20 @@ impl Seat {
     }
 }
 
-/// How often what opens doors has changed.
-fn changes(conn: &mut PgConnection) -> Result<i64> {
-    Ok(statement::<BigInt>("select number from access_changes").get_result(conn)?)
+/// How long after a look for so many visitors the next one is: whoever comes alone waits for nobody.
+fn pace(visitors: usize) -> Duration {
+    match u32::try_from(visitors) {
+        Ok(0 | 1) => Duration::ZERO,
+        visitors => (PACE_EACH * visitors.unwrap_or(u32::MAX)).clamp(PACE, LONGEST_PACE),
+    }
+}
+
+/// The state of access now.
+///
+/// # Errors
+/// Only those of the database.
+pub fn access_state(conn: &mut PgConnection) -> QueryResult<AccessState> {
+    statement::<BigInt>("select number from access_changes").get_result(conn).map(AccessState)
 }
 
 /// When a session was used last is worth no wait for the disk.

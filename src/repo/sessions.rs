@@ -76,6 +76,13 @@ pub struct Living {
     pub user: User,
 }
 
+impl Living {
+    /// Whether its use is to be noted again.
+    pub fn is_use_due(&self, now: DateTime<Utc>) -> bool {
+        self.last_used_at < now - TimeDelta::seconds(TOUCH_SECONDS)
+    }
+}
+
 /// Those of the sessions that have neither ended nor expired, with their users.
 ///
 /// # Errors
@@ -98,7 +105,7 @@ pub fn living(conn: &mut PgConnection, ids: &[SessionId], now: DateTime<Utc>) ->
 /// Only those of the database.
 pub fn note_use(conn: &mut PgConnection, used: &[Arc<Living>], now: DateTime<Utc>) -> Result<Vec<SessionId>> {
     let stale = now - TimeDelta::seconds(TOUCH_SECONDS);
-    let due: Vec<SessionId> = used.iter().filter(|used| used.last_used_at < stale).map(|used| used.id).collect();
+    let due: Vec<SessionId> = used.iter().filter(|used| used.is_use_due(now)).map(|used| used.id).collect();
     if due.is_empty() {
         return Ok(due);
     }

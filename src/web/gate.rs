@@ -19,7 +19,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 
 use super::client::Client;
 use super::extract::Door;
-use super::{Access, Route, auth, extract};
+use super::{Access, Route, auth, extract, middleware};
 use crate::config::Bounds;
 use crate::ephemeral::{Class, Rate, Standing, Throttles, within_budget};
 use crate::error::{Error, Result};
@@ -41,6 +41,13 @@ const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 #[derive(Default)]
 pub struct Crowd(AtomicUsize);
 
+impl Crowd {
+    /// How many there are now.
+    pub fn size(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// The place of a request among those that are worked on, which it has or not. The request carries it.
 struct Place {
     crowd: Data<Crowd>,
@@ -55,7 +62,6 @@ impl Place {
     /// Takes it, unless too many are inside.
     fn take(&self) -> Result<()> {
         if self.crowd.0.fetch_add(1, Ordering::Relaxed) < self.most {
-            meters::requests_in_flight(1.0);
             self.taken.set(true);
             return Ok(());
         }
@@ -67,7 +73,6 @@ impl Place {
     fn leave(&self) {
         if self.taken.replace(false) {
             self.crowd.0.fetch_sub(1, Ordering::Relaxed);
-            meters::requests_in_flight(-1.0);
         }
     }
 }
@@ -136,7 +141,7 @@ pub async fn pass(
                     Err(error) => return Ok(refused(req, error)),
                 }
             }
-            next.call(req).await
+            middleware::look_over(route, req, next).await
         }),
     );
     match answered.await {
@@ -189,16 +194,19 @@ fn class_of(route: &Route) -> Option<Class> {
 }
 
 /// Counts a request for whoever is signed in, where that matters to the handler, else for the network
-/// that it comes from.
+/// that it comes from. It is enough to presume who that is.
 async fn take(class: Class, access: Access, req: &ServiceRequest) -> Result<()> {
     let throttles = extract::data::<Throttles>(req.request())?;
-    let visitor = match access {
+    let user = match access {
         Access::Public => Ok(None),
-        // Whoever cannot be told is told so here, since to ask again would count again.
-        Access::User | Access::Admin => auth::visitor(req.request()).await,
+        Access::User | Access::Admin => match auth::presumed(req.request()) {
+            Some(presumed) => Ok(Some(presumed.current.user.id)),
+            // Whoever cannot be told is told so here, since to ask again would count again.
+            None => auth::visitor(req.request()).await.map(|visitor| visitor.map(|current| current.user.id)),
+        },
     };
-    let who = match &visitor {
-        Ok(Some(current)) => format!("user {}", current.user.id.0),
+    let who = match &user {
+        Ok(Some(user)) => format!("user {}", user.0),
         _ => format!("network {}", Client::of(req.request()).network),
     };
     if let Some((rate, standing)) = throttles.take(class, &who).await {
@@ -207,7 +215,7 @@ async fn take(class: Class, access: Access, req: &ServiceRequest) -> Result<()> 
             return Err(Error::RateLimited { retry_after: standing.wait });
         }
     }
-    visitor.map(drop)
+    user.map(drop)
 }
 
 /// Tells a caller where it stands with its limit.

@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use sha2::{Digest, Sha256};
 
 use super::client;
+use super::gate::Crowd;
 use crate::config::Scrapers;
 use crate::error::{Error, Result};
 use crate::meters;
@@ -18,12 +19,18 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 ///
 /// # Errors
 /// [`Error::NotFound`] for whoever may not read it.
-pub async fn show(req: HttpRequest, scrapers: Data<Scrapers>, db: Data<Db>) -> Result<HttpResponse> {
+pub async fn show(
+    req: HttpRequest,
+    scrapers: Data<Scrapers>,
+    db: Data<Db>,
+    crowd: Data<Crowd>,
+) -> Result<HttpResponse> {
     if !may_read(&req, &scrapers) {
         return Err(Error::NotFound);
     }
     let (connections, idle) = db.connections();
     meters::pool(connections, idle);
+    meters::requests_in_flight(crowd.size());
     let text = meters::told().ok_or(Error::NotFound)?;
     Ok(HttpResponse::Ok().content_type(TEXT).body(text))
 }

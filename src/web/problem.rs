@@ -244,15 +244,14 @@ pub fn from_actix(error: &actix_web::Error) -> Error {
     }
 }
 
-/// The middleware `render` gives each error its final looks; this is what is left should it be
-/// passed by.
+/// The middleware `render` gives each error its looks, so none are made here.
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
         kind(self).0
     }
 
     fn error_response(&self) -> HttpResponse {
-        document(self, None)
+        HttpResponse::new(self.status_code())
     }
 }
 

@@ -18,7 +18,7 @@ fn assert_posted(answer: &Answer, command: &Command) {
 }
 
 /// Waits until a posting thread has given up to wait for a lock, and waits again.
-fn wait_for_another_try(books: &Books) {
+pub fn wait_for_another_try(books: &Books) {
     let waiting_since = || {
         books.words(
             "select query_start from pg_stat_activity

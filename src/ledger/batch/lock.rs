@@ -12,8 +12,8 @@ use crate::domain::posting::{
     Action, Answer, AssetState, AssetTypeRules, Book, Command, KeyUse, Reversible, WalletKey, WalletState,
 };
 use crate::domain::{
-    Amount, AssetId, AssetStatus, AssetTypeCode, Balance, CampaignId, Lane, Owner, Scale, TransactionId, UserId,
-    UserStatus, WalletId,
+    AccessState, Amount, AssetId, AssetStatus, AssetTypeCode, Balance, CampaignId, Lane, Owner, Scale, TransactionId,
+    UserId, UserStatus, WalletId,
 };
 use crate::repo::statement::statement;
 
@@ -37,20 +37,21 @@ macro_rules! sql {
 }
 pub(super) use sql;
 
-/// Reads and locks all that the commands may touch.
+/// Reads and locks all that the commands may touch; gives it with the state of access, where that has been
+/// read along with it.
 pub(super) fn open_book(
     conn: &mut PgConnection,
     lane: Lane,
     now: DateTime<Utc>,
     commands: &[&Command],
     locks: Locks,
-) -> Result<Book, DieselError> {
+) -> Result<(Book, Option<AccessState>), DieselError> {
     let mut book = Book::empty(now);
     read_originals(conn, &mut book, commands)?;
     lock_assets(conn, &mut book, commands, locks)?;
     campaigns::lock_offers(conn, &mut book, commands, locks)?;
     let wanted: BTreeSet<WalletKey> = commands.iter().flat_map(|command| wallets_of(&book, command)).collect();
-    lock_wallets(conn, &mut book, lane, &wanted, locks)?;
+    let access = lock_wallets(conn, &mut book, lane, &wanted, locks)?;
     read_rules(conn, &mut book, &wanted, locks)?;
     // Under the locks of their wallets, which a reversal elsewhere has held.
     read_reversals(conn, &mut book)?;
@@ -59,7 +60,7 @@ pub(super) fn open_book(
     // Under the locks: another instance that is posting the same request has held them, so that its
     // key is there now, and the request is not refused for what it has done itself.
     read_keys(conn, &mut book, commands)?;
-    Ok(book)
+    Ok((book, access))
 }
 
 fn read_keys(conn: &mut PgConnection, book: &mut Book, commands: &[&Command]) -> Result<(), DieselError> {
@@ -236,6 +237,7 @@ type LockedWallet = (
     (Balance, Balance, i64, Option<DateTime<Utc>>),
     Option<UserStatus>,
     (Scale, Balance, bool),
+    i64,
 );
 
 fn lock_wallets(
@@ -244,9 +246,9 @@ fn lock_wallets(
     lane: Lane,
     wanted: &BTreeSet<WalletKey>,
     locks: Locks,
-) -> Result<(), DieselError> {
+) -> Result<Option<AccessState>, DieselError> {
     if wanted.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let (mut users, mut user_types, mut treasury_types) = (Vec::new(), Vec::new(), Vec::new());
     for key in wanted {
@@ -265,6 +267,7 @@ fn lock_wallets(
         (Numeric, Numeric, BigInt, Nullable<Timestamptz>),
         Nullable<Text>,
         (SmallInt, Numeric, Bool),
+        BigInt,
     )>(sql!(
         locks,
         "with of_users as materialized (
@@ -282,14 +285,16 @@ fn lock_wallets(
              where w.lane = $ and w.asset_type = any($)
              order by w.id " ["for update of w"] "
          )
-         select * from of_users union all select * from of_treasury"
+         select locked.*, (select number from access_changes)
+         from (select * from of_users union all select * from of_treasury) locked"
     ))
     .bind::<Array<BigInt>, _>(users)
     .bind::<Array<Text>, _>(user_types)
     .bind::<SmallInt, _>(lane.0)
     .bind::<Array<Text>, _>(treasury_types)
     .load::<LockedWallet>(conn)?;
-    for (id, user, asset_type, (balance, credit_total, version, last_posted_at), status, rules) in locked {
+    let access = locked.first().map(|row| AccessState(row.6));
+    for (id, user, asset_type, (balance, credit_total, version, last_posted_at), status, rules, _) in locked {
         if let (Some(user), Some(status)) = (user, status) {
             book.users.insert(user, status);
         }
@@ -301,7 +306,7 @@ fn lock_wallets(
             WalletState { id: Some(id), balance, credit_total, version, last_posted_at },
         );
     }
-    Ok(())
+    Ok(access)
 }
 
 /// Looks up the users and asset types of wallets that nobody has opened yet. Such an asset type may

@@ -20,7 +20,7 @@ use crate::ledger::{Ledger, Outcome};
 use crate::repo::assets::{self, AssetView, Viewer};
 use crate::repo::claims::{self, ClaimFilter, ClaimRow};
 use crate::repo::{Db, PageRequest, users};
-use crate::web::auth::{Admin, CurrentUser};
+use crate::web::auth::{Admin, CurrentUser, Requester};
 use crate::web::extract::{Now, PathOf, QueryOf};
 
 /// A claim as its owner sees it.
@@ -83,15 +83,18 @@ pub struct ClaimRequest {
     )
 )]
 pub async fn claim(
-    current: CurrentUser,
+    requester: Requester,
     id: PathOf<AssetId>,
     request: Keyed<NoFields>,
     ledger: Data<Ledger>,
 ) -> Result<HttpResponse> {
-    let user = current.user.id;
-    let command =
-        Command { idempotency: request.idempotency, ..Command::new(user, Action::Claim { user, asset: id.0 }) };
-    answer(&ledger.submit(command).await?, current.user.external_id)
+    let command = async |current: &CurrentUser| {
+        let user = current.user.id;
+        let command = Command::new(user, Action::Claim { user, asset: id.0 });
+        Ok((Command { idempotency: request.idempotency.clone(), ..command }, ()))
+    };
+    let (current, (), outcome) = requester.submit(&ledger, command).await?;
+    answer(&outcome, current.user.external_id)
 }
 
 /// Claims by voucher code, or any asset of a campaign

@@ -36,8 +36,8 @@ impl<T: DeserializeOwned> Keyed<T> {
     /// [`Error::Malformed`] for a bad key, for two keys, and for fields that are not those of `T`.
     pub(super) fn read(target: [&str; 3], mut fields: Fields<'_>, header: Option<String>) -> Result<Self> {
         let key = key(header, fields.take(FIELD))?;
-        let request_hash = request_hash(target, &fields);
-        Ok(Self { body: fields.parse()?, idempotency: key.map(|key| Idempotency { key, item: 0, request_hash }) })
+        let idempotency = key.map(|key| Idempotency { key, item: 0, request_hash: request_hash(target, &fields) });
+        Ok(Self { body: fields.parse()?, idempotency })
     }
 }
 

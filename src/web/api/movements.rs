@@ -22,7 +22,7 @@ use crate::ledger::{self, Ledger, Outcome};
 use crate::repo::Db;
 use crate::repo::assets::Viewer;
 use crate::repo::transactions::{self, TransactionView};
-use crate::web::auth::{Admin, By, CurrentUser};
+use crate::web::auth::{Admin, By, CurrentUser, Requester};
 use crate::web::extract::{Now, PathOf, QueryOf};
 use crate::web::json::kept;
 
@@ -33,7 +33,7 @@ const LONGEST_TEXT: usize = 500;
 const LARGEST_METADATA: usize = 4 * 1024;
 
 /// A movement to be made.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(examples(json!({
     "type": "transfer", "receiver": "user_bob", "asset_type": "GOLD", "amount": "12.50", "description": "Thank you",
@@ -166,28 +166,31 @@ pub struct DryRunBody {
     )
 )]
 pub async fn post(
-    current: CurrentUser,
-    by: By,
+    requester: Requester,
     query: QueryOf<DryRunQuery>,
     request: Keyed<MovementRequest>,
     now: Now,
     db: Data<Db>,
     ledger: Data<Ledger>,
 ) -> Result<HttpResponse> {
-    let viewer = viewer(&current);
-    let draft = Draft::parse(request.body, &current.user)?;
-    let people = People::find(&db, &current.user, draft.names()).await?;
-    let command = draft.command(&people, &by, request.idempotency)?;
+    let command = async |current: &CurrentUser| {
+        let draft = Draft::parse(request.body.clone(), &current.user)?;
+        let people = People::find(&db, &current.user, draft.names()).await?;
+        let command = draft.command(&people, &requester.by(current), request.idempotency.clone())?;
+        Ok((command, people))
+    };
     if query.0.dry_run == Some(true) {
+        let current = requester.current().await?;
+        let (command, people) = command(&current).await?;
         let lane = ledger.lane_of(command.requested_by);
         let preview = db.run(move |conn| ledger::preview(conn, lane, now.0, &command)).await?;
         let balance = balance(&preview);
         let view = TransactionView::named(preview, &people.names)?;
-        let movement = MovementBody::new(view, viewer);
+        let movement = MovementBody::new(view, viewer(&current));
         return Ok(HttpResponse::Ok().json(DryRunBody { dry_run: true, movement, balance }));
     }
-    let outcome = ledger.submit(command).await?;
-    Ok(created(&outcome).json(posted(outcome, &people.names, viewer)?))
+    let (current, people, outcome) = requester.submit(&ledger, command).await?;
+    Ok(created(&outcome).json(posted(outcome, &people.names, viewer(&current))?))
 }
 
 /// Takes a transaction back

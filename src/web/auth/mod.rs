@@ -6,6 +6,7 @@ mod api_keys;
 mod authorization;
 mod form;
 pub mod keys;
+mod requester;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,6 +21,7 @@ pub use accounts::{Reception, Registration};
 pub use api_keys::ApiKeyWish;
 pub use form::{CsrfForm, CsrfUpload, csrf_token};
 pub use keys::Keys;
+pub use requester::{Requester, presumed};
 
 use super::client::Client;
 use super::extract::{self, Door};
@@ -40,6 +42,13 @@ pub struct CurrentUser {
     pub user: User,
     /// How the user has proved to be this one.
     pub proof: Proof,
+}
+
+impl CurrentUser {
+    /// Gives the user the role that counts here.
+    fn act(&mut self) {
+        self.user.role = self.user.acting_role();
+    }
 }
 
 /// How a caller has proved who it is.
@@ -145,6 +154,12 @@ impl FromRequest for Admin {
 pub struct By(pub Actor);
 
 impl By {
+    /// A caller, by one of its requests.
+    fn of(req: &HttpRequest, current: &CurrentUser) -> Self {
+        let (request_id, ip_address) = (RequestId::current(req), Client::of(req).ip_address);
+        Self(Actor { user: Some(current.user.id), request_id, ip_address })
+    }
+
     /// The request, as the ledger keeps it for the audit log.
     pub fn origin(&self) -> Origin {
         Origin { request_id: self.0.request_id.clone(), ip_address: self.0.ip_address.clone() }
@@ -155,12 +170,11 @@ impl FromRequest for By {
     type Error = Error;
     type Future = Extraction<Self>;
 
-    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let (req, client) = (req.clone(), Client::from_request(req, payload).into_inner());
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
         Box::pin(async move {
             let current = visitor(&req).await?.ok_or(Error::Unauthenticated)?;
-            let request_id = RequestId::current(&req);
-            Ok(Self(Actor { user: Some(current.user.id), request_id, ip_address: client?.ip_address }))
+            Ok(Self::of(&req, &current))
         })
     }
 }
@@ -174,13 +188,22 @@ type Answer = Rc<OnceCell<Option<CurrentUser>>>;
 /// Those of the database; at the API also those of a wrong password, of too many of them, and of a
 /// key without the scope.
 pub async fn visitor(req: &HttpRequest) -> Result<Option<CurrentUser>> {
-    let answer: Answer = {
-        let mut extensions = req.extensions_mut();
-        let kept = extensions.get::<Answer>().cloned().unwrap_or_default();
-        extensions.insert(Rc::clone(&kept));
-        kept
-    };
-    answer.get_or_try_init(|| look_up(req)).await.cloned()
+    answer(req).get_or_try_init(|| look_up(req)).await.cloned()
+}
+
+/// Notes who is asking, where that has become certain by other means than a look.
+fn confirm(req: &HttpRequest, current: &CurrentUser) {
+    let _ = answer(req).set(Some(current.clone()));
+}
+
+fn answer(req: &HttpRequest) -> Answer {
+    let mut extensions = req.extensions_mut();
+    if let Some(kept) = extensions.get::<Answer>() {
+        return Rc::clone(kept);
+    }
+    let answer = Answer::default();
+    extensions.insert(Rc::clone(&answer));
+    answer
 }
 
 /// Who is asking, if that has been looked up already.
@@ -193,9 +216,7 @@ async fn look_up(req: &HttpRequest) -> Result<Option<CurrentUser>> {
         Door::Api => authorization::visitor(req).await?,
         Door::Pages => by_cookie(req).await?,
     };
-    if let Some(current) = &mut visitor {
-        current.user.role = current.user.acting_role();
-    }
+    visitor.iter_mut().for_each(CurrentUser::act);
     Ok(visitor)
 }
 

@@ -1,0 +1,99 @@
+//! Who asks for what is posted. A posting reads the state of access itself, so its caller need not be
+//! looked up before it: it is presumed by what is remembered, and looked up only where that does not hold
+//! any more, or where the answer is not the posting's.
+
+use std::rc::Rc;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+
+use super::{By, CurrentUser, Door, Extraction, authorization, confirm, visitor};
+use crate::domain::AccessState;
+use crate::domain::posting::Command;
+use crate::error::{Error, Result};
+use crate::ledger::{Ledger, Outcome};
+
+/// A user by what is remembered, and the state of access in which that was so.
+#[derive(Debug)]
+pub struct Presumed {
+    /// The user, as one would be who has just been looked up.
+    pub current: CurrentUser,
+    pub(super) state: AccessState,
+}
+
+/// A signed-in user who asks for something to be posted.
+#[derive(Debug)]
+pub struct Requester {
+    req: HttpRequest,
+    presumed: Option<Rc<Presumed>>,
+}
+
+impl FromRequest for Requester {
+    type Error = Error;
+    type Future = Extraction<Self>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move {
+            let presumed = presumed(&req);
+            if presumed.is_none() {
+                visitor(&req).await?.ok_or(Error::Unauthenticated)?;
+            }
+            Ok(Self { req, presumed })
+        })
+    }
+}
+
+impl Requester {
+    /// The user, looked up.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`]; those of [`visitor`].
+    pub async fn current(&self) -> Result<CurrentUser> {
+        visitor(&self.req).await?.ok_or(Error::Unauthenticated)
+    }
+
+    /// The user, as the audit log names who acted.
+    pub fn by(&self, current: &CurrentUser) -> By {
+        By::of(&self.req, current)
+    }
+
+    /// Submits what a user asks for; gives the outcome with that user and what else was made with the
+    /// command. It may be made twice: what stands in its way of a user who is only presumed is told to
+    /// nobody.
+    ///
+    /// # Errors
+    /// Those of making the command, of [`Requester::current`] and of [`Ledger::submit`].
+    pub async fn submit<T>(
+        &self,
+        ledger: &Ledger,
+        make: impl AsyncFn(&CurrentUser) -> Result<(Command, T)>,
+    ) -> Result<(CurrentUser, T, Outcome)> {
+        if let Some(presumed) = &self.presumed
+            && let Ok((command, made)) = make(&presumed.current).await
+            && let Some(outcome) = ledger.submit_if_still(presumed.state, command).await.transpose()
+        {
+            if matches!(outcome, Ok(_) | Err(Error::Refused(_))) {
+                confirm(&self.req, &presumed.current);
+            }
+            return Ok((presumed.current.clone(), made, outcome?));
+        }
+        let current = self.current().await?;
+        let (command, made) = make(&current).await?;
+        let outcome = ledger.submit(command).await?;
+        Ok((current, made, outcome))
+    }
+}
+
+/// Who is asking at the API's door, as far as that is remembered; looked at once per request.
+pub fn presumed(req: &HttpRequest) -> Option<Rc<Presumed>> {
+    if Door::of(req.path()) != Door::Api {
+        return None;
+    }
+    let kept = req.extensions().get::<Option<Rc<Presumed>>>().cloned();
+    kept.unwrap_or_else(|| {
+        let presumed = authorization::presumed(req).map(Rc::new);
+        req.extensions_mut().insert(presumed.clone());
+        presumed
+    })
+}

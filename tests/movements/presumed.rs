@@ -1,0 +1,113 @@
+//! Whoever moves value again is not looked up again, since the posting finds out whether what is
+//! remembered still holds. So whatever is taken from somebody bites at the next movement, and what is
+//! given can be used.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
+use futures::future::join_all;
+use serde_json::json;
+
+use crate::support::api::Caller;
+use crate::support::bank::{Bank, ask, posted, refused, spend};
+use crate::support::web::{is, problem, send};
+
+fn change(bank: &Bank, sql: &str) {
+    PgConnection::establish(bank.web.conninfo()).unwrap().batch_execute(sql).unwrap();
+}
+
+/// After this the caller is remembered.
+async fn is_known(caller: &Caller) {
+    for _ in 0..2 {
+        posted(caller, &spend("0.01")).await;
+    }
+}
+
+#[actix_web::test]
+async fn what_is_taken_from_a_known_user_bites_at_the_next_movement() {
+    for (sql, status, code) in [
+        ("update sessions set ended_at = now()", 401, "unauthenticated"),
+        ("update sessions set expires_at = created_at + interval '1 microsecond'", 401, "unauthenticated"),
+        ("delete from sessions", 401, "unauthenticated"),
+        ("update users set status = 'frozen' where external_id = 'anna'", 403, "wallet_frozen"),
+    ] {
+        let bank = Bank::with_cash("10.00").await;
+        let credits = bank.admin.issue(2, "CASH", "1.00").await;
+        assert_eq!(send(bank.ben.claim(credits[0])).await.status(), 201);
+        is_known(&bank.anna).await;
+        let written = bank.written();
+        change(&bank, sql);
+        assert_eq!(refused(&bank.anna, &spend("1.00")).await, is(status, code), "{sql}");
+        assert_eq!(problem(send(bank.anna.claim(credits[1])).await).await, is(status, code), "{sql}");
+        if status == 401 {
+            // Nor does anything else show to whoever may not come in.
+            for body in [spend("11.00"), spend("0"), json!({"type": "spend"})] {
+                assert_eq!(refused(&bank.anna, &body).await, is(401, code), "{sql}: {body}");
+            }
+            assert_eq!(problem(send(bank.anna.claim(credits[0])).await).await, is(401, code), "{sql}");
+        }
+        assert_eq!(bank.written(), written, "{sql}");
+    }
+}
+
+#[actix_web::test]
+async fn what_is_taken_from_a_known_key_bites_at_the_next_movement() {
+    for (sql, status, code) in [
+        ("update api_keys set may_read = true, may_write = false", 403, "forbidden"),
+        ("update api_keys set expires_at = created_at + interval '1 microsecond'", 401, "unauthenticated"),
+        ("delete from api_keys", 401, "unauthenticated"),
+    ] {
+        let bank = Bank::with_cash("10.00").await;
+        let script = bank.anna.by_api_key(&json!({"name": "till", "scopes": ["write"]})).await;
+        is_known(&script).await;
+        let written = bank.written();
+        change(&bank, sql);
+        assert_eq!(refused(&script, &spend("1.00")).await, is(status, code), "{sql}");
+        assert_eq!(bank.written(), written, "{sql}");
+    }
+}
+
+#[actix_web::test]
+async fn a_role_is_lost_and_gained_at_the_next_movement() {
+    let bank = Bank::with_cash("10.00").await;
+    let gift = json!({"type": "bonus", "user": "ben", "asset_type": "CASH", "amount": "1.00"});
+    is_known(&bank.anna).await;
+    assert_eq!(refused(&bank.anna, &gift).await, is(403, "forbidden"));
+    change(&bank, "update users set role = 'admin' where external_id = 'anna'");
+    posted(&bank.anna, &gift).await;
+    posted(&bank.anna, &gift).await;
+    change(&bank, "update users set role = 'user' where external_id = 'anna'");
+    assert_eq!(refused(&bank.anna, &gift).await, is(403, "forbidden"));
+    assert_eq!(bank.cash().await, ["9.98", "2.00"]);
+}
+
+#[actix_web::test]
+async fn of_many_who_spend_at_once_nobody_does_once_the_end_of_the_session_is_committed() {
+    let bank = Bank::with_cash("1000.00").await;
+    is_known(&bank.anna).await;
+    let ended = AtomicBool::new(false);
+    let spenders = join_all((0..32).map(|_| async {
+        let mut count = 0;
+        loop {
+            let was_ended = ended.load(Ordering::SeqCst);
+            match ask(&bank.anna, &spend("0.01")).await.status().as_u16() {
+                201 => assert!(!was_ended, "spent after the end of the session"),
+                status => break assert_eq!(status, 401),
+            }
+            count += 1;
+            assert!(count < 500, "the session did not end");
+        }
+    }));
+    let end = async {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        let conninfo = bank.web.conninfo().to_owned();
+        let end = move || {
+            let mut conn = PgConnection::establish(&conninfo).unwrap();
+            conn.batch_execute("update sessions set ended_at = now()").unwrap();
+        };
+        tokio::task::spawn_blocking(end).await.unwrap();
+        ended.store(true, Ordering::SeqCst);
+    };
+    futures::join!(spenders, end);
+}
