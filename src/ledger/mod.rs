@@ -2,10 +2,12 @@
 //!
 //! A handler makes a [`Command`](crate::domain::posting::Command), submits it and awaits its
 //! [`Outcome`]. `writer` gathers what waits into batches, `batch` posts each batch in one database
-//! transaction, `domain::posting` decides. [`verify`] proves that the books are right, and [`proofs`] keeps what it said.
+//! transaction, `domain::posting` decides; where the answer to a commit is lost, `doubt` learns what has
+//! happened. [`verify`] proves that the books are right, and [`proofs`] keeps what it said.
 
 mod batch;
 mod claimed;
+mod doubt;
 pub mod proofs;
 pub mod verify;
 mod writer;

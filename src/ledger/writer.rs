@@ -1,7 +1,6 @@
 //! The posting threads: they gather what waits into batches, and see each batch through to an
 //! outcome, whatever happens to the database on the way.
 
-use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -17,9 +16,10 @@ use tokio::sync::oneshot;
 
 use super::batch::{self, Failure, Group, Posted};
 use super::claimed::Claimed;
+use super::doubt::{correct_by_late_commit, settle};
 use super::{Outcome, Outcomes};
 use crate::domain::posting::{Action, Command};
-use crate::domain::{AccessState, Lane, TransactionId, UserId};
+use crate::domain::{AccessState, Lane, UserId};
 use crate::error::{Error, Refusal, Result};
 use crate::meters;
 use crate::repo::{self, Address};
@@ -54,8 +54,8 @@ pub struct Settings {
 }
 
 /// Commands on their way together, and where their answer is awaited.
-struct Request {
-    items: Vec<Item>,
+pub(super) struct Request {
+    pub(super) items: Vec<Item>,
     /// Whether all are to happen or none.
     atomic: bool,
     /// The state of access in which they are allowed, where that is not settled.
@@ -68,9 +68,9 @@ struct Request {
 type Answer = Result<Option<Outcomes>>;
 
 /// One command, and what became of it where a lost commit has settled that.
-struct Item {
-    command: Command,
-    settled: Option<Outcome>,
+pub(super) struct Item {
+    pub(super) command: Command,
+    pub(super) settled: Option<Outcome>,
 }
 
 impl Request {
@@ -93,7 +93,7 @@ impl Request {
     }
 
     /// Answers with what was settled, and the outcomes of the rest.
-    fn answer(self, outcomes: Option<Outcomes>) {
+    pub(super) fn answer(self, outcomes: Option<Outcomes>) {
         let all = match outcomes {
             Some(Outcomes::Each(each)) => {
                 let mut each = each.into_iter();
@@ -415,61 +415,6 @@ fn connect(address: &Address) -> std::result::Result<PgConnection, Failure> {
     let mut conn = repo::connect_for_keys(address).map_err(|error| failed(&error))?;
     conn.batch_execute("set idle_in_transaction_session_timeout = 3000").map_err(|error| failed(&error))?;
     Ok(conn)
-}
-
-/// After a commit without an answer: settles those commands whose transactions are in the ledger, and
-/// leaves the others, which are not in it, or their ids would be. If the lost commit is still on its
-/// way, its locks block the next try: that one either writes, meets the ids and comes back here, or
-/// writes nothing, and [`correct_by_late_commit`] finds them.
-fn settle(conn: &mut PgConnection, batch: &mut Vec<Request>) -> std::result::Result<(), Failure> {
-    let items = batch.iter().flat_map(|request| &request.items);
-    let ids: Vec<TransactionId> = items.map(|item| item.command.transaction).collect();
-    let mut posted = posted_by_id(conn, &ids)?;
-    for item in batch.iter_mut().flat_map(|request| &mut request.items) {
-        item.settled = posted.remove(&item.command.transaction).or(item.settled.take());
-    }
-    let is_settled = |request: &mut Request| request.items.iter().all(|item| item.settled.is_some());
-    for request in batch.extract_if(.., is_settled) {
-        request.answer(Some(Outcomes::Each(Vec::new())));
-    }
-    Ok(())
-}
-
-fn posted_by_id(
-    conn: &mut PgConnection,
-    ids: &[TransactionId],
-) -> std::result::Result<HashMap<TransactionId, Outcome>, Failure> {
-    let posted = repo::transactions::by_ids(conn, ids)?;
-    Ok(posted.into_iter().map(|transaction| (transaction.id, Outcome::Posted(transaction))).collect())
-}
-
-/// A try after a lost commit waits for the locks of that commit, and then may find it done: a spend
-/// that has emptied the wallet would be refused now. Those commands are posted, by that commit.
-fn correct_by_late_commit(
-    conn: &mut PgConnection,
-    groups: &[Group<'_>],
-    outcomes: &mut [Option<Outcomes>],
-) -> std::result::Result<(), Failure> {
-    let ids: Vec<TransactionId> =
-        groups.iter().flat_map(|group| &group.commands).map(|command| command.transaction).collect();
-    // What this try has posted is committed by now, so a failure here leaves everything in doubt.
-    let mut posted = posted_by_id(conn, &ids).map_err(|_| Failure::InDoubt)?;
-    for (group, outcomes) in groups.iter().zip(outcomes) {
-        let mut by_command = group.commands.iter().map(|command| posted.remove(&command.transaction));
-        match outcomes {
-            Some(Outcomes::Each(each)) => {
-                for (outcome, posted) in each.iter_mut().zip(by_command) {
-                    if let Some(posted) = posted {
-                        *outcome = Ok(posted);
-                    }
-                }
-            }
-            // What is missing of the group had been posted before, under the same keys.
-            _ if by_command.any(|posted| posted.is_some()) => return Err(Failure::InDoubt),
-            Some(Outcomes::NoneOf(_)) | None => {}
-        }
-    }
-    Ok(())
 }
 
 /// Counts what became of the claims among a group's commands.
