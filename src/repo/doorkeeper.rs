@@ -1,8 +1,8 @@
 //! The doorkeeper looks up who is asking, by session or by API key. It remembers those rows and their
-//! users for as long as the database counts no change of access: that count is read for every request,
-//! so that a role change, a freeze, the end of a session or of a key bites at once. Those that come
-//! together are answered by one look, and one that comes alone waits for nobody. Who asks for what is
-//! posted can be presumed by what is remembered, since the posting reads that count itself.
+//! users for as long as the database has the same state of access, whose number is read for every
+//! request, so that a role change, a freeze, the end of a session or of a key bites at once. Those that
+//! come together are answered by one look, and one that comes alone waits for nobody. Who asks for what
+//! is posted can be presumed by what is remembered, since the posting reads that number itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;

@@ -1,8 +1,8 @@
 //! What handlers take from a request beside who is asking: bodies, queries, path ids, the time.
 //! All that cannot be read becomes one of our errors.
 //!
-//! actix polls a handler's extractors side by side and takes the first error. Let `CurrentUser` or
-//! `Admin` stand first: then whoever may not call a route learns that, and nothing else.
+//! actix polls a handler's extractors side by side and takes the first error. Let `CurrentUser`,
+//! `Requester` or `Admin` stand first: then whoever may not call a route learns that, and nothing else.
 
 use std::future::{Ready, ready};
 
