@@ -70,8 +70,11 @@ impl FromRequest for Now {
 pub(super) async fn after_visitor<T>(req: HttpRequest, read: impl Future<Output = Result<T>>) -> Result<T> {
     let result = read.await;
     if result.is_err() {
-        // Should that fail, the extractor that needs it says so.
-        let _ = auth::visitor(&req).await;
+        // Should that fail, the extractor that needs it says so, but for one that presumes who it is.
+        let visitor = auth::visitor(&req).await;
+        if auth::is_presumed(&req) {
+            visitor?.ok_or(Error::Unauthenticated)?;
+        }
     }
     result
 }

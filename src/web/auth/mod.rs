@@ -22,7 +22,7 @@ pub use accounts::{Reception, Registration};
 pub use api_keys::ApiKeyWish;
 pub use form::{CsrfForm, CsrfUpload, csrf_token};
 pub use keys::Keys;
-pub use requester::{Requester, presumed};
+pub use requester::{Requester, is_presumed, presumed};
 
 use super::client::Client;
 use super::extract::{self, Door};

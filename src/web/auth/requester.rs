@@ -97,3 +97,8 @@ pub fn presumed(req: &HttpRequest) -> Option<Rc<Presumed>> {
         presumed
     })
 }
+
+/// Whether somebody has been let in by what is remembered.
+pub fn is_presumed(req: &HttpRequest) -> bool {
+    req.extensions().get::<Option<Rc<Presumed>>>().is_some_and(Option::is_some)
+}
