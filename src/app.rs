@@ -88,8 +88,9 @@ fn serve_on(
     let greeting = greeting(config, database, with_demo)?;
     let clock = clock();
     let db = Db::new(database.address(), config.database_pool_size);
-    let ledger = Arc::new(start_ledger(database.address(), config, &clock)?);
+    // What is measured is looked up once, when its part starts. The demo's data has not been counted.
     meters::install();
+    let ledger = Arc::new(start_ledger(database.address(), config, &clock)?);
     let redis = config.redis_url.as_deref().map(Redis::start).transpose()?;
     let jobs = Jobs::start(&db, &clock, &config.public_url, redis.as_ref());
     let parts = web::Parts {

@@ -1,5 +1,5 @@
 //! What is remembered for speed alone, in bounded space: facts that never change, or of which whoever
-//! remembers them knows that they have not, so that a memory is never wrong. It may be lost at any moment.
+//! remembers them finds out whether they have. It may be lost at any moment.
 
 use std::collections::HashMap;
 use std::hash::Hash;

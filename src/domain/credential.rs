@@ -4,7 +4,8 @@ use sha2::{Digest, Sha256};
 
 use super::ApiKeyId;
 
-/// A state of who may do what, by its number: what was so in one is so for as long as it is the state.
+/// A state of who may do what, by its number: what was true of who was there then holds while that number
+/// is the current one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AccessState(pub i64);
 

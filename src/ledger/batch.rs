@@ -88,8 +88,7 @@ impl Verdict {
 
 /// What came of a batch.
 pub(super) struct Posted {
-    /// What became of each of its groups, in their order; nothing of those that are not allowed as things
-    /// stand.
+    /// What became of each of its groups, in their order; none for those whose state of access is outdated.
     pub(super) outcomes: Vec<Option<Outcomes>>,
     /// The assets that it named and that are claimed now, with their owners.
     pub(super) claimed: Vec<(AssetId, UserId)>,

@@ -246,9 +246,9 @@ impl Ledger {
     }
 }
 
-/// The error of a request without a condition that has met it not.
+/// The error of an unconditional request that was turned down for its condition.
 fn unconditional() -> Error {
-    Error::broken("a request without a condition was not posted for one")
+    Error::broken("an unconditional request was turned down for its condition")
 }
 
 /// The outcome of a command that was submitted alone.
@@ -364,7 +364,11 @@ impl Poster {
         groups.iter().zip(&outcomes).for_each(|(group, outcomes)| count_claims(group, outcomes.as_ref()));
         self.claimed.remember(claimed);
         for (request, outcomes) in std::mem::take(batch).into_iter().zip(outcomes) {
-            request.answer(outcomes);
+            match outcomes {
+                // It may have waited for no lock of the lost commit, and whoever asks again has new ids.
+                None if in_doubt => give_up(vec![request], in_doubt, || Error::CommitUnknown),
+                outcomes => request.answer(outcomes),
+            }
         }
         Ok(())
     }

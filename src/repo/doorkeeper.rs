@@ -1,7 +1,7 @@
 //! The doorkeeper looks up who is asking, by session or by API key. It remembers those rows and their
 //! users for as long as the database has the same state of access, whose number is read for every
 //! request, so that a role change, a freeze, the end of a session or of a key bites at once. Those that
-//! come together are answered by one look, and one that comes alone waits for nobody. Who asks for what
+//! come together are answered by one look, and one after another alone waits for nobody. Who asks for what
 //! is posted can be presumed by what is remembered, since the posting reads that number itself.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +33,7 @@ const QUEUE: usize = 4 * MOST_AT_ONCE;
 /// How far apart looks are while visitors come in crowds: each look costs the same for one as for many.
 const PACE: Duration = Duration::from_millis(1);
 
-/// How far apart they are for each visitor of the last one, where that is more.
+/// How far apart they are per visitor of the last look, where that is more.
 const PACE_EACH: Duration = Duration::from_micros(50);
 
 /// How far apart they are at most.
@@ -259,7 +259,7 @@ struct Keeper {
     shown: Arc<RwLock<Arc<Known>>>,
 }
 
-/// A connection, and what is known by it.
+/// A connection, and what is known through it.
 struct Seat {
     conn: PgConnection,
     known: Arc<Known>,
@@ -346,7 +346,7 @@ impl Seat {
         Ok(Self { conn, known })
     }
 
-    /// Those of the rows that are alive. What is not known is read behind the count, so that a change in
+    /// Those of the rows that are alive. What is not known is read behind the number, so that a change in
     /// between shows at the next look.
     fn living<P: Pass>(&mut self, ids: &BTreeSet<P::Id>, now: DateTime<Utc>) -> Result<BTreeMap<P::Id, Arc<P>>> {
         let state = access_state(&mut self.conn)?;
@@ -381,7 +381,7 @@ impl Seat {
     }
 }
 
-/// How long after a look for so many visitors the next one is: whoever comes alone waits for nobody.
+/// How long after a look for so many visitors the next one is: none after one who came alone.
 fn pace(visitors: usize) -> Duration {
     match u32::try_from(visitors) {
         Ok(0 | 1) => Duration::ZERO,

@@ -210,6 +210,10 @@ async fn take(class: Class, access: Access, req: &ServiceRequest) -> Result<()> 
         _ => format!("network {}", Client::of(req.request()).network),
     };
     if let Some((rate, standing)) = throttles.take(class, &who).await {
+        if !standing.wait.is_zero() && auth::is_presumed(req.request()) {
+            // Whoever may not come in any more learns that, and nothing of the user.
+            auth::visitor(req.request()).await?.ok_or(Error::Unauthenticated)?;
+        }
         req.extensions_mut().insert(Told { rate, standing });
         if !standing.wait.is_zero() {
             return Err(Error::RateLimited { retry_after: standing.wait });

@@ -40,7 +40,7 @@ static PROTECTION: [(HeaderName, HeaderValue); 6] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
-/// What it says beside where browsers come by https alone: for a year, in seconds.
+/// Added where browsers come by https only; a year, in seconds.
 static TRANSPORT_SECURITY: (HeaderName, HeaderValue) =
     (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains"));
 

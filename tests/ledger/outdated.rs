@@ -23,7 +23,7 @@ async fn what_is_allowed_in_another_state_of_access_is_not_posted() {
     assert!(matches!(posted, Ok(Some(Outcome::Posted(_)))), "{posted:?}");
     books.freeze(bob);
     assert_ne!(before, state(&books));
-    // Those of one batch do not share what becomes of them.
+    // Those that come together do not share what becomes of them.
     let conditional = || ledger.submit_if_still(before, spend(alice, "1", "GOLD"));
     let (outdated, posted, also_outdated) =
         futures::join!(conditional(), ledger.submit_if_still(state(&books), spend(alice, "2", "GOLD")), conditional());

@@ -2,6 +2,7 @@
 
 use coffer::domain::Role;
 use coffer::ephemeral::Rates;
+use diesel::RunQueryDsl;
 use reqwest::header::HeaderValue;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
@@ -60,6 +61,19 @@ async fn users_do_not_share_a_limit_and_reads_leave_writes_alone() {
     for (token, status) in [("one", 401), ("other", 429)] {
         assert_eq!(send(alice.by(format!("Bearer {token}")).get("/me")).await.status(), status);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_not_come_in_any_more_learns_nothing_of_the_users_limit() {
+    let web = web_with(|rates| rates.api_reads = "1/h".parse().unwrap());
+    let alice = caller(&web, "alice").await;
+    assert_eq!(send(alice.get("/me")).await.status(), 200);
+    assert_eq!(send(alice.get("/me")).await.status(), 429);
+    let end = diesel::sql_query("update sessions set ended_at = now()");
+    web.db.run_here(|conn| Ok(end.execute(conn)?)).unwrap();
+    let answer = send(alice.get("/me")).await;
+    assert!(!answer.headers().contains_key("ratelimit-limit"));
+    assert_eq!(problem(answer).await, is(401, "unauthenticated"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -82,9 +82,11 @@ async fn what_is_taken_from_a_known_key_bites_at_the_next_movement() {
     ] {
         let bank = Bank::with_cash("10.00").await;
         let script = bank.anna.by_api_key(&json!({"name": "till", "scopes": ["write"]})).await;
+        let credit = bank.admin.issue(1, "CASH", "1.00").await[0];
         is_known(&script).await;
         let written = bank.written();
         change(&bank, sql);
+        assert_eq!(problem(send(script.claim(credit)).await).await, is(status, code), "{sql}");
         assert_eq!(refused(&script, &spend("1.00")).await, is(status, code), "{sql}");
         assert_eq!(bank.written(), written, "{sql}");
     }

@@ -39,7 +39,7 @@ const SESSION: &str = "session";
 /// A signed-in user; without one the API answers 401 and a page leads to the sign-in.
 #[derive(Debug, Clone)]
 pub struct CurrentUser {
-    /// The user, as the database has it now; but an admin who is frozen has the role of a user here.
+    /// The user, as the database has it now, or had it for a [`Requester`]; but an admin who is frozen has the role of a user here.
     pub user: User,
     /// How the user has proved to be this one.
     pub proof: Proof,
@@ -189,27 +189,19 @@ type Answer = Rc<OnceCell<Option<CurrentUser>>>;
 /// Those of the database; at the API also those of a wrong password, of too many of them, and of a
 /// key without the scope.
 pub async fn visitor(req: &HttpRequest) -> Result<Option<CurrentUser>> {
-    answer(req).get_or_try_init(|| look_up(req)).await.cloned()
+    let answer: Answer = {
+        let mut extensions = req.extensions_mut();
+        let kept = extensions.get::<Answer>().cloned().unwrap_or_default();
+        extensions.insert(Rc::clone(&kept));
+        kept
+    };
+    answer.get_or_try_init(|| look_up(req)).await.cloned()
 }
 
-/// Notes who is asking, where that has become certain by other means than a look.
-fn confirm(req: &HttpRequest, current: &CurrentUser) {
-    let _ = answer(req).set(Some(current.clone()));
-}
-
-fn answer(req: &HttpRequest) -> Answer {
-    let mut extensions = req.extensions_mut();
-    if let Some(kept) = extensions.get::<Answer>() {
-        return Rc::clone(kept);
-    }
-    let answer = Answer::default();
-    extensions.insert(Rc::clone(&answer));
-    answer
-}
-
-/// Who is asking, if that has been looked up already.
+/// Who is asking, if that has been looked up already, or else by whom the request was let in.
 pub fn known_visitor(req: &HttpRequest) -> Option<CurrentUser> {
-    req.extensions().get::<Answer>().and_then(|answer| answer.get().cloned().flatten())
+    let answer = req.extensions().get::<Answer>().and_then(|answer| answer.get().cloned());
+    answer.unwrap_or_else(|| requester::let_in(req).map(|presumed| presumed.current.clone()))
 }
 
 async fn look_up(req: &HttpRequest) -> Result<Option<CurrentUser>> {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
-use super::{By, CurrentUser, Door, Extraction, authorization, confirm, visitor};
+use super::{By, CurrentUser, Door, Extraction, authorization, visitor};
 use crate::domain::AccessState;
 use crate::domain::posting::Command;
 use crate::error::{Error, Result};
@@ -59,8 +59,7 @@ impl Requester {
     }
 
     /// Submits what a user asks for; gives the outcome with that user and what else was made with the
-    /// command. It may be made twice: what stands in its way of a user who is only presumed is told to
-    /// nobody.
+    /// command. It may be made twice: why it cannot be made for a merely presumed user is not told.
     ///
     /// # Errors
     /// Those of making the command, of [`Requester::current`] and of [`Ledger::submit`].
@@ -73,9 +72,6 @@ impl Requester {
             && let Ok((command, made)) = make(&presumed.current).await
             && let Some(outcome) = ledger.submit_if_still(presumed.state, command).await.transpose()
         {
-            if matches!(outcome, Ok(_) | Err(Error::Refused(_))) {
-                confirm(&self.req, &presumed.current);
-            }
             return Ok((presumed.current.clone(), made, outcome?));
         }
         let current = self.current().await?;
@@ -98,7 +94,12 @@ pub fn presumed(req: &HttpRequest) -> Option<Rc<Presumed>> {
     })
 }
 
+/// Who has been let in by what is remembered.
+pub(super) fn let_in(req: &HttpRequest) -> Option<Rc<Presumed>> {
+    req.extensions().get::<Option<Rc<Presumed>>>().cloned().flatten()
+}
+
 /// Whether somebody has been let in by what is remembered.
 pub fn is_presumed(req: &HttpRequest) -> bool {
-    req.extensions().get::<Option<Rc<Presumed>>>().is_some_and(Option::is_some)
+    let_in(req).is_some()
 }
