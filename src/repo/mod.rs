@@ -30,7 +30,7 @@ pub use page::{Page, PageRequest, Sort};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::r2d2::{self, ManageConnection};
@@ -215,11 +215,15 @@ pub(crate) fn one_line(error: &dyn std::fmt::Display) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// A pooled connection, and whether its server has gone away. The pool would find that out only by
-/// a question before every use, which would double the round trips.
+/// How long a connection lies idle before it is asked whether it is still there: a question before every
+/// use would double the round trips.
+const IDLE: Duration = Duration::from_millis(500);
+
+/// A pooled connection, whether its server has gone away, and when it was used last.
 struct Pooled {
     conn: PgConnection,
     lost: bool,
+    used: Instant,
 }
 
 struct Connector {
@@ -231,11 +235,14 @@ impl ManageConnection for Connector {
     type Error = diesel::ConnectionError;
 
     fn connect(&self) -> diesel::ConnectionResult<Pooled> {
-        connect(&self.address).map(|conn| Pooled { conn, lost: false })
+        connect(&self.address).map(|conn| Pooled { conn, lost: false, used: Instant::now() })
     }
 
-    fn is_valid(&self, _: &mut Pooled) -> diesel::ConnectionResult<()> {
-        Ok(())
+    fn is_valid(&self, pooled: &mut Pooled) -> diesel::ConnectionResult<()> {
+        if pooled.used.elapsed() < IDLE {
+            return Ok(());
+        }
+        pooled.conn.batch_execute("select 1").map_err(diesel::ConnectionError::CouldntSetupConfiguration)
     }
 
     fn has_broken(&self, pooled: &mut Pooled) -> bool {
@@ -265,7 +272,6 @@ impl Db {
         let pool = r2d2::Pool::builder()
             .max_size(size)
             .min_idle(Some(1))
-            .test_on_check_out(false)
             .connection_timeout(address.patience.pool)
             .error_handler(Box::new(LogErrors))
             .build_unchecked(Connector { address });
@@ -325,6 +331,7 @@ impl Db {
     pub fn run_here<T>(&self, verb: impl FnOnce(&mut PgConnection) -> Result<T>) -> Result<T> {
         let mut pooled = self.pool.get().map_err(|_| Error::DatabaseUnavailable)?;
         let result = verb(&mut pooled.conn);
+        pooled.used = Instant::now();
         // libpq has no code for a lost connection and words it in many ways, so ask the server.
         if matches!(result, Err(Error::Broken(_) | Error::DatabaseUnavailable))
             && pooled.conn.batch_execute("select 1").is_err()

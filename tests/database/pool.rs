@@ -34,3 +34,16 @@ fn a_verb_that_nobody_waits_for_any_more_is_not_begun() {
     });
     assert_eq!(books.words("select left_by from traces"), ["slow", "next"]);
 }
+
+#[test]
+fn a_connection_that_is_lost_while_it_lies_idle_fails_nobody() {
+    let books = Books::new();
+    let db = Db::new(&books.database.url, 1);
+    db.run_here(sql("select 1")).unwrap();
+    books.run(
+        "select pg_terminate_backend(pid) from pg_stat_activity
+         where datname = current_database() and pid <> pg_backend_pid()",
+    );
+    std::thread::sleep(Duration::from_secs(1));
+    db.run_here(sql("select 1")).unwrap();
+}
