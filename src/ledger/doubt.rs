@@ -12,8 +12,8 @@ use crate::repo;
 
 /// After a commit without an answer: settles those commands whose transactions are in the ledger, and
 /// leaves the others, which are not in it, or their ids would be. If the lost commit is still on its
-/// way, its locks, where it moves wallets that were there, block the next try: that one either writes, meets the ids and comes back here, or
-/// writes nothing, and [`correct_by_late_commit`] finds them.
+/// way, its locks, where it moves wallets that were there, block the next try: that one either writes,
+/// meets the ids and comes back here, or writes nothing, and [`correct_by_late_commit`] finds them.
 pub(super) fn settle(conn: &mut PgConnection, batch: &mut Vec<Request>) -> Result<(), Failure> {
     let items = batch.iter().flat_map(|request| &request.items);
     let ids: Vec<TransactionId> = items.map(|item| item.command.transaction).collect();

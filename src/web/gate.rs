@@ -212,7 +212,7 @@ async fn take(class: Class, access: Access, req: &ServiceRequest) -> Result<()> 
     if let Some((rate, standing)) = throttles.take(class, &who).await {
         if !standing.wait.is_zero() && auth::is_presumed(req.request()) {
             // Whoever may not come in any more learns that, and nothing of the user.
-            auth::visitor(req.request()).await?.ok_or(Error::Unauthenticated)?;
+            auth::signed_in(req.request()).await?;
         }
         req.extensions_mut().insert(Told { rate, standing });
         if !standing.wait.is_zero() {

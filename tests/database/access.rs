@@ -3,8 +3,6 @@
 
 use coffer::domain::UserId;
 use diesel::connection::SimpleConnection;
-use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 
 use crate::support::books::Books;
 
@@ -20,11 +18,6 @@ fn house() -> (Books, UserId) {
         id = alice.0
     ));
     (books, alice)
-}
-
-fn state(books: &Books) -> i64 {
-    let mut conn = books.database.connect();
-    diesel::dsl::sql::<BigInt>("select number from access_changes").get_result(&mut conn).unwrap()
 }
 
 #[test]
@@ -63,24 +56,24 @@ fn every_change_of_who_may_do_what_makes_another_state_of_access_and_nothing_els
         ),
     ] {
         let (books, _) = house();
-        let before = state(&books);
+        let before = books.access_state();
         books.run(sql);
-        assert_eq!(state(&books) != before, is_another, "{sql}");
+        assert_eq!(books.access_state() != before, is_another, "{sql}");
     }
 }
 
 #[test]
 fn whoever_changes_access_makes_nobody_else_who_does_wait_before_the_end() {
     let (books, alice) = house();
-    let before = state(&books);
+    let before = books.access_state();
     let mut slow = books.database.connect();
     slow.batch_execute("begin; update sessions set ended_at = now()").unwrap();
     let mut quick = books.database.connect();
     let sql = format!("set lock_timeout = 1; update users set status = 'frozen' where id = {}", alice.0);
     quick.batch_execute(&sql).unwrap();
-    let between = state(&books);
+    let between = books.access_state();
     slow.batch_execute("commit").unwrap();
-    let after = state(&books);
+    let after = books.access_state();
     assert!(before != between && between != after && after != before);
 }
 
@@ -89,7 +82,7 @@ fn no_two_states_of_access_have_one_number_in_two_copies_of_a_database_either() 
     let numbers = (0..3).map(|_| {
         let (books, _) = house();
         books.run("update sessions set ended_at = now()");
-        state(&books)
+        books.access_state().0
     });
     assert_eq!(numbers.collect::<std::collections::BTreeSet<_>>().len(), 3);
 }

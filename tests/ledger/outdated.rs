@@ -1,16 +1,10 @@
 //! Commands that are allowed in one state of access only.
 
-use coffer::domain::AccessState;
 use coffer::ledger::Outcome;
 
 use crate::faults::wait_for_another_try;
 use crate::proxy::{Cut, Proxy};
 use crate::support::books::{Books, claim, clock_at, noon, spend};
-
-/// The state now.
-fn state(books: &Books) -> AccessState {
-    AccessState(books.number("select number from access_changes"))
-}
 
 #[tokio::test]
 async fn what_is_allowed_in_another_state_of_access_is_not_posted() {
@@ -18,15 +12,18 @@ async fn what_is_allowed_in_another_state_of_access_is_not_posted() {
     let (alice, bob) = (books.user("alice"), books.user("bob"));
     books.endow(alice, "10", "GOLD").await;
     let ledger = books.ledger(1, 64);
-    let before = state(&books);
+    let before = books.access_state();
     let posted = ledger.submit_if_still(before, spend(alice, "1", "GOLD")).await;
     assert!(matches!(posted, Ok(Some(Outcome::Posted(_)))), "{posted:?}");
     books.freeze(bob);
-    assert_ne!(before, state(&books));
+    assert_ne!(before, books.access_state());
     // Those that come together do not share what becomes of them.
     let conditional = || ledger.submit_if_still(before, spend(alice, "1", "GOLD"));
-    let (outdated, posted, also_outdated) =
-        futures::join!(conditional(), ledger.submit_if_still(state(&books), spend(alice, "2", "GOLD")), conditional());
+    let (outdated, posted, also_outdated) = futures::join!(
+        conditional(),
+        ledger.submit_if_still(books.access_state(), spend(alice, "2", "GOLD")),
+        conditional()
+    );
     assert!(matches!((&outdated, &also_outdated), (Ok(None), Ok(None))), "{outdated:?}, {also_outdated:?}");
     assert!(matches!(posted, Ok(Some(Outcome::Posted(_)))), "{posted:?}");
     assert_eq!(books.balance(alice, "GOLD"), "7.00");
@@ -38,7 +35,7 @@ async fn who_is_not_allowed_as_things_stand_learns_nothing_of_the_ledger() {
     let (alice, bob) = (books.user("alice"), books.user("bob"));
     let asset = books.asset("5", "GOLD");
     let ledger = books.ledger(1, 64);
-    let before = state(&books);
+    let before = books.access_state();
     ledger.submit(claim(alice, asset)).await.unwrap();
     // Not from memory, whatever the state: that asks nobody whether it still is.
     let answer = ledger.submit_if_still(before, claim(bob, asset)).await;
@@ -58,7 +55,7 @@ async fn what_a_late_commit_has_posted_is_told_although_access_has_changed_since
     books.endow(alice, "10", "GOLD").await;
     let proxy = Proxy::to(&books.database.url);
     let ledger = books.ledger_at(proxy.conninfo(), 1, 8, &clock_at(noon()));
-    let before = state(&books);
+    let before = books.access_state();
     proxy.cut(&[Cut::Late]);
     let command = spend(alice, "10", "GOLD");
     let change = async {

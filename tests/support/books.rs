@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use coffer::domain::posting::{Action, Command, Idempotency, Movement};
-use coffer::domain::{Amount, AssetId, AssetTypeCode, Balance, CampaignId, TransactionId, UserId};
+use coffer::domain::{AccessState, Amount, AssetId, AssetTypeCode, Balance, CampaignId, TransactionId, UserId};
 use coffer::error::Error;
 use coffer::ledger::verify::{Verdict, verify};
 use coffer::ledger::{Clock, Ledger, Outcome, Outcomes, Settings};
@@ -150,6 +150,11 @@ impl Books {
 
     fn number_of(&self, query: &str) -> i64 {
         sql_query(query).get_result::<Number>(&mut self.database.connect()).unwrap().number
+    }
+
+    /// The state of access now.
+    pub fn access_state(&self) -> AccessState {
+        AccessState(self.number("select number from access_changes"))
     }
 
     /// All words that a query of one text column gives, in its order.

@@ -99,7 +99,7 @@ impl FromRequest for CurrentUser {
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();
-        Box::pin(async move { visitor(&req).await?.ok_or(Error::Unauthenticated) })
+        Box::pin(async move { signed_in(&req).await })
     }
 }
 
@@ -110,7 +110,7 @@ impl FromRequest for SignedIn {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();
         Box::pin(async move {
-            let current = visitor(&req).await?.ok_or(Error::Unauthenticated)?;
+            let current = signed_in(&req).await?;
             match current.proof {
                 Proof::Session(_) | Proof::Password => Ok(Self(current)),
                 Proof::ApiKey => Err(Error::Forbidden),
@@ -126,7 +126,7 @@ impl FromRequest for InSession {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();
         Box::pin(async move {
-            match visitor(&req).await?.ok_or(Error::Unauthenticated)?.proof {
+            match signed_in(&req).await?.proof {
                 Proof::Session(session) => Ok(Self(session)),
                 Proof::Password | Proof::ApiKey => Err(Error::Forbidden),
             }
@@ -141,7 +141,7 @@ impl FromRequest for Admin {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();
         Box::pin(async move {
-            let current = visitor(&req).await?.ok_or(Error::Unauthenticated)?;
+            let current = signed_in(&req).await?;
             match current.user.role {
                 Role::Admin => Ok(Self(current)),
                 Role::User => Err(Error::Forbidden),
@@ -174,7 +174,7 @@ impl FromRequest for By {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();
         Box::pin(async move {
-            let current = visitor(&req).await?.ok_or(Error::Unauthenticated)?;
+            let current = signed_in(&req).await?;
             Ok(Self::of(&req, &current))
         })
     }
@@ -196,6 +196,14 @@ pub async fn visitor(req: &HttpRequest) -> Result<Option<CurrentUser>> {
         kept
     };
     answer.get_or_try_init(|| look_up(req)).await.cloned()
+}
+
+/// Who is asking, signed in.
+///
+/// # Errors
+/// [`Error::Unauthenticated`] where nobody is; those of [`visitor`].
+pub async fn signed_in(req: &HttpRequest) -> Result<CurrentUser> {
+    visitor(req).await?.ok_or(Error::Unauthenticated)
 }
 
 /// Who is asking, if that has been looked up already, or else by whom the request was let in.

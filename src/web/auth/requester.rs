@@ -7,7 +7,7 @@ use std::rc::Rc;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
-use super::{By, CurrentUser, Door, Extraction, authorization, visitor};
+use super::{By, CurrentUser, Door, Extraction, authorization, signed_in};
 use crate::domain::AccessState;
 use crate::domain::posting::Command;
 use crate::error::{Error, Result};
@@ -37,7 +37,7 @@ impl FromRequest for Requester {
         Box::pin(async move {
             let presumed = presumed(&req);
             if presumed.is_none() {
-                visitor(&req).await?.ok_or(Error::Unauthenticated)?;
+                signed_in(&req).await?;
             }
             Ok(Self { req, presumed })
         })
@@ -48,9 +48,9 @@ impl Requester {
     /// The user, looked up.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`]; those of [`visitor`].
+    /// Those of [`signed_in`].
     pub async fn current(&self) -> Result<CurrentUser> {
-        visitor(&self.req).await?.ok_or(Error::Unauthenticated)
+        signed_in(&self.req).await
     }
 
     /// The user, as the audit log names who acted.
