@@ -18,6 +18,7 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+mod crowd;
 #[macro_use]
 pub mod domain;
 pub mod documents;

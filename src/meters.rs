@@ -210,9 +210,9 @@ pub fn retried() {
     counter!(RETRIES).increment(1);
 }
 
-/// A claim was answered.
-pub fn claimed(outcome: &'static str) {
-    counter!(CLAIMS, "outcome" => outcome).increment(1);
+/// The number of claims that were answered in one way.
+pub fn claims(outcome: &'static str) -> Counter {
+    counter!(CLAIMS, "outcome" => outcome)
 }
 
 /// How the pool is used.

@@ -9,17 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::process::{Cpu, Watched};
 use super::wire;
 
-/// The request that a connection sends next; none ends its part of the run.
-pub type Next<'a> = &'a dyn Fn(Turn) -> Option<String>;
-
-/// Whose turn it is.
-#[derive(Debug, Clone, Copy)]
-pub struct Turn {
-    /// The connection, from 0.
-    pub connection: usize,
-    /// The request of all, from 0.
-    pub request: usize,
-}
+/// The request of this number, from 0, that a connection sends next; none ends its part of the run.
+pub type Next<'a> = &'a dyn Fn(usize) -> Option<String>;
 
 /// A load.
 pub struct Load<'a> {
@@ -66,8 +57,8 @@ impl Load<'_> {
             let streams = futures::future::try_join_all(streams).await.expect("the server takes connections");
             let before = self.watched.cpu();
             let (started, count, open) = (Instant::now(), Cell::new(0), Cell::new(self.connections));
-            let workers = streams.into_iter().enumerate().map(|(connection, stream)| {
-                let latencies = self.worker(connection, stream, started, &count);
+            let workers = streams.into_iter().map(|stream| {
+                let latencies = self.worker(stream, started, &count);
                 let open = &open;
                 async move {
                     let latencies = latencies.await;
@@ -84,18 +75,11 @@ impl Load<'_> {
 
     /// Sends requests one after the other until the time is over; gives their latencies in
     /// microseconds.
-    async fn worker(
-        &self,
-        connection: usize,
-        mut stream: tokio::net::TcpStream,
-        started: Instant,
-        count: &Cell<usize>,
-    ) -> Vec<u32> {
+    async fn worker(&self, mut stream: tokio::net::TcpStream, started: Instant, count: &Cell<usize>) -> Vec<u32> {
         stream.set_nodelay(true).unwrap();
         let (mut latencies, mut buffer) = (Vec::new(), Vec::with_capacity(4096));
         while started.elapsed() < self.lasting {
-            let request = count.replace(count.get() + 1);
-            let Some(request) = (self.next)(Turn { connection, request }) else { break };
+            let Some(request) = (self.next)(count.replace(count.get() + 1)) else { break };
             let sent = Instant::now();
             stream.write_all(request.as_bytes()).await.unwrap();
             buffer.clear();

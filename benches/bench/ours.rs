@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::load::{Load, Run, Turn};
+use super::load::{Load, Next, Run};
 use super::record::{Case, Extent};
 use super::scene::Scene;
 use super::wire;
@@ -25,7 +25,7 @@ pub fn cases<'a>(scene: &'a Scene<'a>, extent: Extent) -> Vec<Case<'a>> {
     for connections in CONNECTIONS {
         let (key, title) = (format!("spends/{connections}"), titled("spends", connections));
         cases.push(Case::new(&key, &title, "spends/s", move || {
-            run(scene, extent, connections, &|turn| Some(spend(&scene.token(turn.request), "")))
+            run(scene, extent, connections, &|turn| Some(spend(&scene.token(turn), "")))
         }));
     }
     // 32 is what TigerBeetle was measured with.
@@ -38,8 +38,8 @@ pub fn cases<'a>(scene: &'a Scene<'a>, extent: Extent) -> Vec<Case<'a>> {
     cases.push(Case::new("keyed/64", &titled("spends with an idempotency key", 64), "spends/s", move || {
         let run_id = uuid::Uuid::new_v4();
         run(scene, extent, 64, &|turn| {
-            let key = format!(",\"idempotency_key\":\"{run_id}-{}\"", turn.request);
-            Some(spend(&scene.token(turn.request), &key))
+            let key = format!(",\"idempotency_key\":\"{run_id}-{turn}\"");
+            Some(spend(&scene.token(turn), &key))
         })
     }));
     cases.push(Case::new("hot-wallet/64", &titled("spends, all from one wallet", 64), "spends/s", move || {
@@ -60,7 +60,7 @@ pub fn claims<'a>(scene: &'a Scene<'a>, extent: Extent, connections: usize) -> C
     Case::new(&key, &title, "claims/s", move || {
         let at_most = MOST_CLAIMS_PER_SECOND * if connections == 1 { 1 } else { 4 } / 4;
         scene.stock((at_most as f64 * extent.lasting.as_secs_f64()) as usize);
-        run(scene, extent, connections, &|turn| Some(claim(scene.next_credit()?, &scene.token(turn.request))))
+        run(scene, extent, connections, &|turn| Some(claim(scene.next_credit()?, &scene.token(turn))))
     })
 }
 
@@ -68,7 +68,7 @@ pub fn claims<'a>(scene: &'a Scene<'a>, extent: Extent, connections: usize) -> C
 fn stampede(scene: &Scene<'_>, extent: Extent) -> Run {
     let credit = scene.create_credits(1)[0];
     let load = load(scene, extent, 256);
-    let next = |turn: Turn| Some(claim(credit, &scene.token(turn.connection)));
+    let next = |turn: usize| Some(claim(credit, &scene.token(turn)));
     // 201 for the one who gets it, and 200 when the same asks again.
     observed(scene, &Load { next: &next, right: &[409, 201, 200], ..load })
 }
@@ -88,11 +88,11 @@ fn many(scene: &Scene<'_>, extent: Extent) -> Run {
             wire::post(path, Some(&scene.admin()), &body.to_string())
         })
         .collect();
-    let next = |turn: Turn| Some(bodies[turn.request % bodies.len()].clone());
+    let next = |turn: usize| Some(bodies[turn % bodies.len()].clone());
     observed(scene, &Load { next: &next, operations_per_request: MANY, ..load(scene, extent, 4) })
 }
 
-fn run(scene: &Scene<'_>, extent: Extent, connections: usize, next: &dyn Fn(Turn) -> Option<String>) -> Run {
+fn run(scene: &Scene<'_>, extent: Extent, connections: usize, next: Next<'_>) -> Run {
     observed(scene, &Load { next, ..load(scene, extent, connections) })
 }
 
@@ -131,8 +131,8 @@ fn spend(token: &str, more: &str) -> String {
     wire::post("/api/v1/transactions", Some(token), &body)
 }
 
-fn transfer(scene: &Scene<'_>, turn: Turn) -> String {
-    let from = scene.place(turn.request);
+fn transfer(scene: &Scene<'_>, turn: usize) -> String {
+    let from = scene.place(turn);
     // Far away, so that those on their way together rarely meet.
     let to = &scene.users[(from + scene.users.len() / 2) % scene.users.len()];
     let body = format!("{{\"type\":\"transfer\",\"receiver\":\"{to}\",\"asset_type\":\"CASH\",\"amount\":\"0.01\"}}");
@@ -146,8 +146,8 @@ fn titled(what: &str, connections: usize) -> String {
 /// What a busy day brings: claims, spends and transfers, a third each while there are credits.
 pub fn mixed(scene: &Scene<'_>, extent: Extent, connections: usize) -> Run {
     run(scene, extent, connections, &|turn| {
-        let token = scene.token(turn.request);
-        Some(match turn.request % 3 {
+        let token = scene.token(turn);
+        Some(match turn % 3 {
             0 => scene.next_credit().map_or_else(|| spend(&token, ""), |credit| claim(credit, &token)),
             1 => spend(&token, ""),
             _ => transfer(scene, turn),

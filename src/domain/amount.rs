@@ -6,6 +6,7 @@ use std::fmt;
 use bigdecimal::{BigDecimal, RoundingMode, Signed, ToPrimitive, Zero};
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
+use diesel::pg::data_types::PgNumeric;
 use diesel::pg::{Pg, PgValue};
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Numeric;
@@ -66,7 +67,7 @@ impl fmt::Display for Amount {
 
 impl ToSql<Numeric, Pg> for Amount {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
-        <BigDecimal as ToSql<Numeric, Pg>>::to_sql(&self.0, out)
+        send(&self.0, out)
     }
 }
 
@@ -234,7 +235,7 @@ impl fmt::Display for Balance {
 
 impl ToSql<Numeric, Pg> for Balance {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
-        <BigDecimal as ToSql<Numeric, Pg>>::to_sql(&self.0, out)
+        send(&self.0, out)
     }
 }
 
@@ -270,5 +271,87 @@ pub fn signed(number: &str) -> String {
 
 /// Stored values have no more decimals than their asset type, so nothing is lost here.
 fn show(value: &BigDecimal, scale: u8) -> String {
-    value.with_scale_round(i64::from(scale), RoundingMode::Down).to_plain_string()
+    let Some(units) = in_units(value, scale) else {
+        return value.with_scale_round(i64::from(scale), RoundingMode::Down).to_plain_string();
+    };
+    let decimals = usize::from(scale);
+    let mut text = units.unsigned_abs().to_string();
+    while text.len() <= decimals {
+        text.insert(0, '0');
+    }
+    if decimals > 0 {
+        text.insert(text.len() - decimals, '.');
+    }
+    if units < 0 {
+        text.insert(0, '-');
+    }
+    text
+}
+
+/// A number in units of its last decimal, what is below them cut off, as far as machine arithmetic reaches:
+/// the library's is for numbers of any length, and a batch has thousands.
+fn in_units(value: &BigDecimal, decimals: u8) -> Option<i64> {
+    let (units, own) = value.as_bigint_and_scale();
+    let units = i64::try_from(&*units).ok()?;
+    let shift = i64::from(decimals).checked_sub(own)?;
+    let factor = 10_i64.checked_pow(u32::try_from(shift.unsigned_abs()).ok()?)?;
+    if shift < 0 { units.checked_div(factor) } else { units.checked_mul(factor) }
+}
+
+/// Sends a number to PostgreSQL, whose digits are those of base 10,000.
+fn send(value: &BigDecimal, out: &mut Output<'_, '_, Pg>) -> serialize::Result {
+    match in_base_10_000(value) {
+        Some(numeric) => ToSql::<Numeric, Pg>::to_sql(&numeric, &mut out.reborrow()),
+        None => ToSql::<Numeric, Pg>::to_sql(value, &mut out.reborrow()),
+    }
+}
+
+/// None where machine arithmetic does not reach.
+fn in_base_10_000(value: &BigDecimal) -> Option<PgNumeric> {
+    let scale = u16::try_from(value.fractional_digit_count()).ok().filter(|scale| usize::from(*scale) <= MAX_SCALE)?;
+    let units = in_units(value, 4)?;
+    let mut left = units.unsigned_abs();
+    let mut digits = Vec::with_capacity(6);
+    while left > 0 {
+        digits.push(i16::try_from(left % 10_000).ok()?);
+        left /= 10_000;
+    }
+    digits.reverse();
+    // The last digit is that of the four decimals.
+    let weight = i16::try_from(digits.len()).ok()? - 2;
+    Some(if units < 0 {
+        PgNumeric::Negative { weight, scale, digits }
+    } else {
+        PgNumeric::Positive { weight, scale, digits }
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machine_arithmetic_does_what_the_library_does() {
+        let mut number: BigDecimal = "0.0007".parse().unwrap();
+        while number < 100_000_000_000_000_000_i64 {
+            for value in [number.clone(), -&number, number.with_scale(0), number.with_scale(2), number.round(-3)] {
+                let read = in_base_10_000(&value).map(|numeric| BigDecimal::try_from(&numeric).unwrap());
+                assert!(read.is_none_or(|read| read == value), "{value}");
+                for scale in 0..=4 {
+                    let told = value.with_scale_round(i64::from(scale), RoundingMode::Down).to_plain_string();
+                    assert_eq!(show(&value, scale), told);
+                }
+            }
+            number = (&number * 13_i64).with_scale(4) + &number;
+        }
+        for edge in ["0", "0.0001", "-9999.9999", "10000", "922337203685477.5807", "-922337203685477.5808"] {
+            let sent: BigDecimal = edge.parse().unwrap();
+            assert_eq!(BigDecimal::try_from(&in_base_10_000(&sent).unwrap()).unwrap(), sent);
+        }
+        // These are left to the library.
+        for beyond in ["922337203685477.5808", "0.00001", "99999999999999999999", "1e3"] {
+            assert!(in_base_10_000(&beyond.parse().unwrap()).is_none(), "{beyond}");
+        }
+    }
 }

@@ -28,8 +28,8 @@ tokio::task_local! {
 }
 
 /// Works on one request: all that it asks of Redis takes 50 ms together at most.
-pub async fn within_budget<F: Future>(request: F) -> F::Output {
-    LEFT.scope(Cell::new(BUDGET), request).await
+pub fn within_budget<F: Future>(request: F) -> impl Future<Output = F::Output> {
+    LEFT.scope(Cell::new(BUDGET), request)
 }
 
 /// How long a command goes on that nobody waits for any more, since it may bring a connection.

@@ -133,7 +133,7 @@ impl Throttles {
 
     /// Counts a request of a class, if it may pass, and tells where `who` stands; none where there are
     /// no limits.
-    pub async fn take(&self, class: Class, who: &str) -> Option<(Rate, Standing)> {
+    pub async fn take(&self, class: Class, who: impl FnOnce() -> String) -> Option<(Rate, Standing)> {
         if !self.is_on {
             return None;
         }
@@ -145,7 +145,7 @@ impl Throttles {
             Class::ApiReads => &self.limits.api_reads,
             Class::Pages => &self.limits.pages,
         };
-        let standing = limit.take(who, self.redis.as_ref()).await;
+        let standing = limit.take(&who(), self.redis.as_ref()).await;
         if !standing.wait.is_zero() {
             meters::rate_limited(limit.name());
         }

@@ -12,6 +12,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
 use diesel::result::Error as DieselError;
+use metrics::Counter;
 use tokio::sync::oneshot;
 
 use super::batch::{self, Failure, Group, Posted};
@@ -113,6 +114,7 @@ pub struct Ledger {
     lanes: Mutex<Vec<Queue>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     claimed: Arc<Claimed>,
+    refused_at_once: Counter,
 }
 
 /// The way to one posting thread.
@@ -165,7 +167,8 @@ impl Ledger {
             threads.push(thread.spawn(move || poster.run(&receiver))?);
             lanes.push(Queue { requests, waiting, room, meters });
         }
-        Ok(Self { lanes: Mutex::new(lanes), threads: Mutex::new(threads), claimed })
+        let refused_at_once = meters::claims("already_claimed");
+        Ok(Self { lanes: Mutex::new(lanes), threads: Mutex::new(threads), claimed, refused_at_once })
     }
 
     /// Submits a command and waits for its outcome, which is durable.
@@ -174,24 +177,33 @@ impl Ledger {
     /// [`Error::Refused`] with the business's no; [`Error::Overloaded`] at once where too many
     /// wait; [`Error::DatabaseUnavailable`] where nothing was done; [`Error::CommitUnknown`] where
     /// it could not be learned whether it was.
-    pub async fn submit(&self, command: Command) -> Result<Outcome> {
-        if self.claimed.is_too_late(&command) {
-            meters::claimed("already_claimed");
-            return Err(Refusal::AlreadyClaimed.into());
-        }
-        single(self.submit_together(vec![command], false).await?)
+    pub fn submit(&self, command: Command) -> impl Future<Output = Result<Outcome>> + use<> {
+        let posting = if self.refuses_at_once(&command) {
+            self.refused_at_once.increment(1);
+            Err(Refusal::AlreadyClaimed)
+        } else {
+            Ok(self.post(vec![command], false, None))
+        };
+        async move { single(posting?.await?.ok_or_else(unconditional)?) }
+    }
+
+    /// Whether a command is refused by what is known already, and nothing is asked of the database.
+    pub fn refuses_at_once(&self, command: &Command) -> bool {
+        self.claimed.is_too_late(command)
     }
 
     /// As [`Ledger::submit`], for a caller who is known in one state of access and not looked up since:
-    /// none where that is not the state any more, or nothing was asked of the database.
+    /// none where that is not the state any more. The database is asked in any case.
     ///
     /// # Errors
     /// As [`Ledger::submit`].
-    pub async fn submit_if_still(&self, allowed_in: AccessState, command: Command) -> Result<Option<Outcome>> {
-        if self.claimed.is_too_late(&command) {
-            return Ok(None);
-        }
-        self.post(vec![command], false, Some(allowed_in)).await?.map(single).transpose()
+    pub fn submit_if_still(
+        &self,
+        allowed_in: AccessState,
+        command: Command,
+    ) -> impl Future<Output = Result<Option<Outcome>>> + use<> {
+        let posting = self.post(vec![command], false, Some(allowed_in));
+        async move { posting.await?.map(single).transpose() }
     }
 
     /// Submits commands of one caller and waits for their outcomes, which are durable. They are posted
@@ -203,11 +215,21 @@ impl Ledger {
         self.post(commands, atomic, None).await?.ok_or_else(unconditional)
     }
 
-    async fn post(&self, commands: Vec<Command>, atomic: bool, allowed_in: Option<AccessState>) -> Answer {
+    /// Puts commands into their queue at once. What is left to wait for does not hold them, so that it is
+    /// small: it is moved around by each of the futures that it becomes a part of.
+    fn post(
+        &self,
+        commands: Vec<Command>,
+        atomic: bool,
+        allowed_in: Option<AccessState>,
+    ) -> impl Future<Output = Answer> + use<> {
         let (answer, outcomes) = oneshot::channel();
-        self.enqueue(Request::new(commands, atomic, allowed_in, answer))?;
-        let outcomes = tokio::time::timeout(LONGEST_WAIT, outcomes).await;
-        outcomes.ok().and_then(std::result::Result::ok).unwrap_or(Err(Error::CommitUnknown))
+        let enqueued = self.enqueue(Request::new(commands, atomic, allowed_in, answer));
+        async move {
+            enqueued?;
+            let outcomes = tokio::time::timeout(LONGEST_WAIT, outcomes).await;
+            outcomes.ok().and_then(std::result::Result::ok).unwrap_or(Err(Error::CommitUnknown))
+        }
     }
 
     /// As [`Ledger::submit`], for a thread that may block.
@@ -426,7 +448,7 @@ fn count_claims(group: &Group<'_>, outcomes: Option<&Outcomes>) {
     let Some(Outcomes::Each(each)) = outcomes else { return };
     for (command, outcome) in group.commands.iter().zip(each) {
         if let Action::Claim { .. } | Action::ClaimAny { .. } = command.action {
-            meters::claimed(match outcome {
+            let became = match outcome {
                 Ok(Outcome::Posted(_)) => "claimed",
                 Ok(Outcome::Replayed(_) | Outcome::Again { .. }) => "repeated",
                 Err(Refusal::AlreadyClaimed) => "already_claimed",
@@ -434,7 +456,8 @@ fn count_claims(group: &Group<'_>, outcomes: Option<&Outcomes>) {
                 Err(Refusal::SoldOut) => "sold_out",
                 Err(Refusal::ClaimLimitReached) => "claim_limit_reached",
                 Err(_) => "refused",
-            });
+            };
+            meters::claims(became).increment(1);
         }
     }
 }

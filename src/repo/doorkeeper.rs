@@ -2,7 +2,8 @@
 //! users for as long as the database has the same state of access, whose number is read for every
 //! request, so that a role change, a freeze, the end of a session or of a key bites at once. Those that
 //! come together are answered by one look, and one after another alone waits for nobody. Who asks for what
-//! is posted can be presumed by what is remembered, since the posting reads that number itself.
+//! is posted can be presumed by what is remembered, since the posting reads that number itself; where
+//! nothing is posted after all, it is enough to ask whether it still is the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
@@ -20,6 +21,7 @@ use tokio::sync::oneshot;
 use super::Address;
 use super::statement::statement;
 use super::{api_keys, sessions};
+use crate::crowd::Crowd;
 use crate::domain::{AccessState, ApiKeyId, Scopes, SecretHash, SessionId, SessionKind, User};
 use crate::error::{Error, Result};
 use crate::memory::Memory;
@@ -34,10 +36,13 @@ const QUEUE: usize = 4 * MOST_AT_ONCE;
 const PACE: Duration = Duration::from_millis(1);
 
 /// How far apart they are per visitor of the last look, where that is more.
-const PACE_EACH: Duration = Duration::from_micros(50);
+const PACE_EACH: Duration = Duration::from_micros(100);
 
 /// How far apart they are at most.
-const LONGEST_PACE: Duration = Duration::from_millis(4);
+const LONGEST_PACE: Duration = Duration::from_millis(8);
+
+/// How often it is seen meanwhile whether anybody is still about who could come to the door.
+const GLANCE: Duration = Duration::from_micros(150);
 
 /// How many rows of each kind are remembered.
 const MOST_KNOWN: usize = 1 << 14;
@@ -149,9 +154,14 @@ struct Asking<P: Pass> {
     answer: oneshot::Sender<Result<Option<Arc<P>>>>,
 }
 
+/// Where the state of access is awaited.
+type Reading = oneshot::Sender<Result<AccessState>>;
+
 enum Visitor {
     WithSession(Asking<sessions::Living>),
     WithApiKey(Asking<api_keys::Living>),
+    /// Whoever has been presumed, and asks whether that holds.
+    Presumed(Reading),
 }
 
 impl Visitor {
@@ -159,7 +169,30 @@ impl Visitor {
         match self {
             Self::WithSession(asking) => asking.answer.is_closed(),
             Self::WithApiKey(asking) => asking.answer.is_closed(),
+            Self::Presumed(reading) => reading.is_closed(),
         }
+    }
+}
+
+/// Those at the door, by what they show.
+#[derive(Default)]
+struct Visitors {
+    with_sessions: Vec<Asking<sessions::Living>>,
+    with_api_keys: Vec<Asking<api_keys::Living>>,
+    presumed: Vec<Reading>,
+}
+
+impl Visitors {
+    fn of(visitors: Vec<Visitor>) -> Self {
+        let mut all = Self::default();
+        for visitor in visitors {
+            match visitor {
+                Visitor::WithSession(asking) => all.with_sessions.push(asking),
+                Visitor::WithApiKey(asking) => all.with_api_keys.push(asking),
+                Visitor::Presumed(reading) => all.presumed.push(reading),
+            }
+        }
+        all
     }
 }
 
@@ -167,6 +200,7 @@ impl Visitor {
 pub struct Doorkeeper {
     visitors: SyncSender<Visitor>,
     known: Arc<RwLock<Arc<Known>>>,
+    crowd: Crowd,
 }
 
 impl Doorkeeper {
@@ -177,9 +211,16 @@ impl Doorkeeper {
     pub fn start(address: impl Into<Address>) -> std::io::Result<Self> {
         let (sender, visitors) = sync_channel(QUEUE);
         let known = Arc::new(RwLock::new(Arc::new(Known::of(AccessState(0)))));
-        let mut keeper = Keeper { address: address.into(), seat: None, shown: Arc::clone(&known) };
+        let crowd = Crowd::default();
+        let mut keeper =
+            Keeper { address: address.into(), seat: None, shown: Arc::clone(&known), crowd: crowd.clone() };
         std::thread::Builder::new().name("doorkeeper".to_owned()).spawn(move || keeper.run(&visitors))?;
-        Ok(Self { visitors: sender, known })
+        Ok(Self { visitors: sender, known, crowd })
+    }
+
+    /// Those who may come to the door.
+    pub fn crowd(&self) -> Crowd {
+        self.crowd.clone()
     }
 
     /// The user of a session of this kind, if it is alive; notes the use, at most once a minute.
@@ -245,9 +286,22 @@ impl Doorkeeper {
         now: DateTime<Utc>,
     ) -> Result<Option<Arc<P>>> {
         let (answer, found) = oneshot::channel();
-        self.visitors.try_send(visitor(Asking { id, shown, now, answer })).map_err(|_| Error::Overloaded)?;
-        let found = tokio::time::timeout(PATIENCE, found).await.map_err(|_| Error::DatabaseUnavailable)?;
-        found.unwrap_or_else(|_| Err(Error::broken("looking a visitor up panicked")))
+        self.wait_for(visitor(Asking { id, shown, now, answer }), found).await
+    }
+
+    /// Whether the state of access is still this one.
+    ///
+    /// # Errors
+    /// As [`Doorkeeper::by_session`].
+    pub async fn is_still(&self, state: AccessState) -> Result<bool> {
+        let (answer, found) = oneshot::channel();
+        self.wait_for(Visitor::Presumed(answer), found).await.map(|now| now == state)
+    }
+
+    async fn wait_for<T>(&self, visitor: Visitor, answer: oneshot::Receiver<Result<T>>) -> Result<T> {
+        self.visitors.try_send(visitor).map_err(|_| Error::Overloaded)?;
+        let answer = tokio::time::timeout(PATIENCE, answer).await.map_err(|_| Error::DatabaseUnavailable)?;
+        answer.unwrap_or_else(|_| Err(Error::broken("looking a visitor up panicked")))
     }
 }
 
@@ -257,6 +311,7 @@ struct Keeper {
     seat: Option<Seat>,
     /// What the handlers see of what is known.
     shown: Arc<RwLock<Arc<Known>>>,
+    crowd: Crowd,
 }
 
 /// A connection, and what is known through it.
@@ -269,39 +324,36 @@ impl Keeper {
     fn run(&mut self, visitors: &Receiver<Visitor>) {
         let mut next_look = Instant::now();
         while let Ok(first) = visitors.recv() {
-            std::thread::sleep(next_look.saturating_duration_since(Instant::now()));
-            let began = Instant::now();
-            let all = std::iter::once(first).chain(visitors.try_iter());
-            // After an outage, for many of them nobody waits any more.
-            let (mut with_sessions, mut with_api_keys) = (Vec::new(), Vec::new());
-            for visitor in all.filter(|visitor| !visitor.is_gone()).take(MOST_AT_ONCE) {
-                match visitor {
-                    Visitor::WithSession(asking) => with_sessions.push(asking),
-                    Visitor::WithApiKey(asking) => with_api_keys.push(asking),
-                }
+            let waiting = gather(first, visitors, &self.crowd, next_look);
+            if waiting.is_empty() {
+                continue;
             }
-            next_look = began + pace(with_sessions.len() + with_api_keys.len());
-            let serving = AssertUnwindSafe(|| {
-                self.serve(with_sessions);
-                self.serve(with_api_keys);
-            });
-            if catch_unwind(serving).is_err() {
+            next_look = Instant::now() + pace(waiting.len());
+            if catch_unwind(AssertUnwindSafe(|| self.serve(Visitors::of(waiting)))).is_err() {
                 tracing::error!("looking visitors up panicked");
                 self.seat = None;
             }
         }
     }
 
+    /// Answers all who are at the door, by one look.
+    fn serve(&mut self, visitors: Visitors) {
+        // A connection may have been lost since its last use, so a new one is asked once more.
+        let state = self.ask(Seat::look).or_else(|_| self.ask(Seat::look)).ok();
+        for reading in visitors.presumed {
+            let _ = reading.send(state.ok_or(Error::DatabaseUnavailable));
+        }
+        self.answer(visitors.with_sessions, state.is_some());
+        self.answer(visitors.with_api_keys, state.is_some());
+    }
+
     /// Answers all who show the same kind of thing, and notes what they used.
-    fn serve<P: Pass>(&mut self, asking: Vec<Asking<P>>) {
+    fn answer<P: Pass>(&mut self, asking: Vec<Asking<P>>, has_looked: bool) {
         let Some(now) = asking.iter().map(|asking| asking.now).max() else { return };
         let ids: BTreeSet<P::Id> = asking.iter().map(|asking| asking.id).collect();
-        // A connection may have been lost since its last use, so a new one is asked once more.
-        let living = match self.ask(|seat| seat.living::<P>(&ids, now)) {
-            Err(_) => self.ask(|seat| seat.living::<P>(&ids, now)),
-            found => found,
-        };
-        let Ok(living) = living else {
+        let mut read = || self.ask(|seat| seat.living::<P>(&ids, now));
+        let living = has_looked.then(|| read().or_else(|_| read()).ok()).flatten();
+        let Some(living) = living else {
             for asking in asking {
                 let _ = asking.answer.send(Err(Error::DatabaseUnavailable));
             }
@@ -346,13 +398,18 @@ impl Seat {
         Ok(Self { conn, known })
     }
 
-    /// Those of the rows that are alive. What is not known is read behind the number, so that a change in
-    /// between shows at the next look.
-    fn living<P: Pass>(&mut self, ids: &BTreeSet<P::Id>, now: DateTime<Utc>) -> Result<BTreeMap<P::Id, Arc<P>>> {
+    /// Reads the state of access. What is known of another one is forgotten.
+    fn look(&mut self) -> Result<AccessState> {
         let state = access_state(&mut self.conn)?;
         if state != self.known.state {
             self.known = Arc::new(Known::of(state));
         }
+        Ok(state)
+    }
+
+    /// Those of the rows that are alive. What is not known is read behind a look, so that a change in
+    /// between shows at the next one.
+    fn living<P: Pass>(&mut self, ids: &BTreeSet<P::Id>, now: DateTime<Utc>) -> Result<BTreeMap<P::Id, Arc<P>>> {
         let known = P::known(&self.known);
         let (mut living, mut unknown) = (BTreeMap::new(), Vec::new());
         for id in ids {
@@ -378,6 +435,22 @@ impl Seat {
             P::known(&self.known).forget(&due);
         }
         Ok(())
+    }
+}
+
+/// All who are to be answered by the next look: those who come before its time, or before nobody is about
+/// who is not at the door. After an outage, for many of them nobody waits any more.
+fn gather(first: Visitor, visitors: &Receiver<Visitor>, crowd: &Crowd, next_look: Instant) -> Vec<Visitor> {
+    let mut waiting = Vec::from([first]);
+    waiting.retain(|visitor| !visitor.is_gone());
+    loop {
+        let newcomers = visitors.try_iter().filter(|visitor| !visitor.is_gone());
+        waiting.extend(newcomers.take(MOST_AT_ONCE - waiting.len()));
+        let left = next_look.saturating_duration_since(Instant::now());
+        if left.is_zero() || waiting.len() == MOST_AT_ONCE || crowd.size() <= waiting.len() {
+            return waiting;
+        }
+        std::thread::sleep(left.min(GLANCE));
     }
 }
 

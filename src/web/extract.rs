@@ -71,7 +71,7 @@ pub(super) async fn after_visitor<T>(req: HttpRequest, read: impl Future<Output 
     let result = read.await;
     if result.is_err() {
         // Should that fail, the extractor that needs it says so, but for one that presumes who it is.
-        let signed_in = auth::signed_in(&req).await;
+        let signed_in = Box::pin(auth::signed_in(&req)).await;
         if auth::is_presumed(&req) {
             signed_in?;
         }
@@ -80,15 +80,18 @@ pub(super) async fn after_visitor<T>(req: HttpRequest, read: impl Future<Output 
 }
 
 /// The whole body, at most as long as the route's `PayloadConfig` allows, in the time for it.
-pub(super) fn body(req: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Bytes>> + use<> {
+pub(super) fn body(req: &HttpRequest, payload: &mut Payload) -> Extraction<Bytes> {
+    if matches!(payload, Payload::None) {
+        return Box::pin(ready(Ok(Bytes::new())));
+    }
     let (bytes, bounds, req) = (Bytes::from_request(req, payload), data::<Bounds>(req), req.clone());
-    async move {
+    Box::pin(async move {
         let arriving = async {
             let arrived = tokio::time::timeout(bounds?.body, bytes).await;
             arrived.map_err(|_| Error::TooSlow)?.map_err(|error| problem::from_actix(&error))
         };
         gate::outside(&req, arriving).await
-    }
+    })
 }
 
 /// Whether the body's media type, in lower case and without parameters, is one that is wanted.

@@ -5,7 +5,6 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use super::client::Client;
 use super::extract::Door;
 use super::{Access, Route, auth, extract, middleware};
 use crate::config::Bounds;
+use crate::crowd::Crowd;
 use crate::ephemeral::{Class, Rate, Standing, Throttles, within_budget};
 use crate::error::{Error, Result};
 use crate::meters;
@@ -37,17 +37,6 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
 
-/// How many requests are being worked on, of how many at most.
-#[derive(Default)]
-pub struct Crowd(AtomicUsize);
-
-impl Crowd {
-    /// How many there are now.
-    pub fn size(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 /// The place of a request among those that are worked on, which it has or not. The request carries it.
 struct Place {
     crowd: Data<Crowd>,
@@ -61,18 +50,17 @@ struct Inside(Rc<Place>);
 impl Place {
     /// Takes it, unless too many are inside.
     fn take(&self) -> Result<()> {
-        if self.crowd.0.fetch_add(1, Ordering::Relaxed) < self.most {
+        if self.crowd.enter(self.most) {
             self.taken.set(true);
             return Ok(());
         }
-        self.crowd.0.fetch_sub(1, Ordering::Relaxed);
         meters::turned_away();
         Err(Error::Overloaded)
     }
 
     fn leave(&self) {
         if self.taken.replace(false) {
-            self.crowd.0.fetch_sub(1, Ordering::Relaxed);
+            self.crowd.leave();
         }
     }
 }
@@ -202,17 +190,17 @@ async fn take(class: Class, access: Access, req: &ServiceRequest) -> Result<()> 
         Access::User | Access::Admin => match auth::presumed(req.request()) {
             Some(presumed) => Ok(Some(presumed.current.user.id)),
             // Whoever cannot be told is told so here, since to ask again would count again.
-            None => auth::visitor(req.request()).await.map(|visitor| visitor.map(|current| current.user.id)),
+            None => Box::pin(auth::visitor(req.request())).await.map(|visitor| visitor.map(|current| current.user.id)),
         },
     };
-    let who = match &user {
+    let who = || match &user {
         Ok(Some(user)) => format!("user {}", user.0),
         _ => format!("network {}", Client::of(req.request()).network),
     };
-    if let Some((rate, standing)) = throttles.take(class, &who).await {
+    if let Some((rate, standing)) = throttles.take(class, who).await {
         if !standing.wait.is_zero() && auth::is_presumed(req.request()) {
             // Whoever may not come in any more learns that, and nothing of the user.
-            auth::signed_in(req.request()).await?;
+            Box::pin(auth::signed_in(req.request())).await?;
         }
         req.extensions_mut().insert(Told { rate, standing });
         if !standing.wait.is_zero() {

@@ -1,7 +1,9 @@
 //! JSON objects, read strictly: no field twice, nothing that the database cannot keep, and numbers
 //! digit by digit.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::str::FromStr;
 
 use bigdecimal::BigDecimal;
@@ -26,12 +28,17 @@ const RESERVED: &str = "$serde_json::private::";
 
 /// The fields of a JSON object, each there once.
 #[derive(Debug, Default)]
-pub(super) struct Fields<'a>(BTreeMap<String, Field<'a>>);
+pub(super) struct Fields<'a> {
+    fields: BTreeMap<Cow<'a, str>, Field<'a>>,
+    /// All fields in the one way to write them.
+    canonical: String,
+}
 
 #[derive(Debug)]
 struct Field<'a> {
     raw: &'a RawValue,
-    canonical: String,
+    /// Where it stands in the text of all.
+    canonical: Range<usize>,
 }
 
 impl<'a> Fields<'a> {
@@ -45,16 +52,20 @@ impl<'a> Fields<'a> {
             return Err(Error::Malformed("Send a JSON object.".into()));
         }
         let Object(fields) = serde_json::from_slice(json).map_err(|error| unreadable(&error))?;
+        let mut canonical = String::with_capacity(json.len());
         let fields = fields.into_iter().map(|(name, raw)| {
-            let canonical = format!("{}:{}", quoted(&name, &name)?, canonical(&name, raw.get(), 1)?);
-            Ok((name, Field { raw, canonical }))
+            let start = canonical.len();
+            quote(&mut canonical, &name, &name)?;
+            canonical.push(':');
+            canonize(&mut canonical, &name, raw.get(), 1)?;
+            Ok((name, Field { raw, canonical: start..canonical.len() }))
         });
-        fields.collect::<Result<_>>().map(Self)
+        Ok(Self { fields: fields.collect::<Result<_>>()?, canonical })
     }
 
     /// Takes a field out: its value as it was written.
     pub fn take(&mut self, name: &str) -> Option<&'a RawValue> {
-        self.0.remove(name).map(|field| field.raw)
+        self.fields.remove(name).map(|field| field.raw)
     }
 
     /// The fields as a value of the program. Let `T` deny unknown fields.
@@ -62,7 +73,7 @@ impl<'a> Fields<'a> {
     /// # Errors
     /// [`Error::Malformed`].
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
-        let fields = self.0.iter().map(|(name, field)| (name.as_str(), field.raw));
+        let fields = self.fields.iter().map(|(name, field)| (name.as_ref(), field.raw));
         T::deserialize(MapDeserializer::new(fields)).map_err(|error| {
             // It would be the place within a field's value.
             let place = format!(" at line {} column {}", error.line(), error.column());
@@ -73,7 +84,7 @@ impl<'a> Fields<'a> {
 
     /// One text for all ways to write these fields: their order, blanks and escapes do not matter.
     pub fn canonical(&self) -> String {
-        let fields: Vec<&str> = self.0.values().map(|field| field.canonical.as_str()).collect();
+        let fields: Vec<&str> = self.fields.values().map(|field| &self.canonical[field.canonical.clone()]).collect();
         format!("{{{}}}", fields.join(","))
     }
 }
@@ -98,7 +109,11 @@ pub(super) fn unreadable(error: &serde_json::Error) -> Error {
 }
 
 /// An object whose values are as they were written.
-struct Object<'a>(BTreeMap<String, &'a RawValue>);
+struct Object<'a>(BTreeMap<Cow<'a, str>, &'a RawValue>);
+
+/// The name of a field.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
@@ -113,7 +128,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Object<'de>, A::Error> {
                 let mut fields = BTreeMap::new();
-                while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+                while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &RawValue>()? {
                     if fields.contains_key(&name) {
                         return Err(A::Error::custom(format!("the field {name:?} is there twice")));
                     }
@@ -130,8 +145,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     }
 }
 
-/// The one way to write a value that stands somewhere in a field, once it is known to be sound.
-fn canonical(field: &str, json: &str, depth: usize) -> Result<String> {
+/// Writes a value that stands somewhere in a field in the one way, once it is known to be sound.
+fn canonize(text: &mut String, field: &str, json: &str, depth: usize) -> Result<()> {
     let first = json.bytes().next();
     if matches!(first, Some(b'{' | b'[')) && depth >= DEEPEST {
         return Err(Error::Malformed(format!("The field {field:?} is nested too deeply.").into()));
@@ -139,25 +154,35 @@ fn canonical(field: &str, json: &str, depth: usize) -> Result<String> {
     match first {
         Some(b'{') => {
             let Object(fields) = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
-            let fields = fields.into_iter().map(|(name, value)| {
-                Ok(format!("{}:{}", quoted(field, &name)?, canonical(field, value.get(), depth + 1)?))
-            });
-            Ok(format!("{{{}}}", fields.collect::<Result<Vec<_>>>()?.join(",")))
+            text.push('{');
+            for (place, (name, value)) in fields.into_iter().enumerate() {
+                text.push_str(if place > 0 { "," } else { "" });
+                quote(text, field, &name)?;
+                text.push(':');
+                canonize(text, field, value.get(), depth + 1)?;
+            }
+            text.push('}');
         }
         Some(b'[') => {
             let items: Vec<&RawValue> = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
-            let items = items.into_iter().map(|item| canonical(field, item.get(), depth + 1));
-            Ok(format!("[{}]", items.collect::<Result<Vec<_>>>()?.join(",")))
+            text.push('[');
+            for (place, item) in items.into_iter().enumerate() {
+                text.push_str(if place > 0 { "," } else { "" });
+                canonize(text, field, item.get(), depth + 1)?;
+            }
+            text.push(']');
         }
-        Some(b'"') => {
-            let text: String = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
-            quoted(field, &text)
+        Some(b'"') if json.contains('\\') => {
+            let value: String = serde_json::from_str(json).map_err(|error| unreadable(&error))?;
+            quote(text, field, &value)?;
         }
         Some(b'-' | b'0'..=b'9') if depth > 1 && is_beyond_bounds(json) => {
-            Err(Error::Invalid(vec![FieldError::new(field.to_owned(), "Use numbers of fewer digits.")]))
+            return Err(Error::Invalid(vec![FieldError::new(field.to_owned(), "Use numbers of fewer digits.")]));
         }
-        _ => Ok(json.to_owned()),
+        // There is one way to write a string without a backslash.
+        _ => text.push_str(json),
     }
+    Ok(())
 }
 
 /// The value as the database gives it back, number by number, so that it looks the same in every
@@ -175,13 +200,21 @@ pub(super) fn kept(value: Value) -> Value {
     }
 }
 
-/// A text between quotes, unless it holds the one character that PostgreSQL cannot keep.
-fn quoted(field: &str, text: &str) -> Result<String> {
-    if text.contains('\0') {
+/// Writes a string between quotes, unless it holds the one character that PostgreSQL cannot keep.
+fn quote(text: &mut String, field: &str, value: &str) -> Result<()> {
+    if value.contains('\0') {
         let field = field.replace('\0', "\u{fffd}");
         return Err(Error::Invalid(vec![FieldError::new(field, "Leave out the character U+0000.")]));
     }
-    Ok(Value::from(text).to_string())
+    let is_plain = value.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\');
+    if is_plain {
+        text.push('"');
+        text.push_str(value);
+        text.push('"');
+    } else {
+        text.push_str(&Value::from(value).to_string());
+    }
+    Ok(())
 }
 
 fn is_beyond_bounds(number: &str) -> bool {

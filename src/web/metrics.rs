@@ -6,8 +6,8 @@ use actix_web::{HttpRequest, HttpResponse};
 use sha2::{Digest, Sha256};
 
 use super::client;
-use super::gate::Crowd;
 use crate::config::Scrapers;
+use crate::crowd::Crowd;
 use crate::error::{Error, Result};
 use crate::meters;
 use crate::repo::Db;

@@ -82,7 +82,6 @@ pub async fn observe(
     let mut res = next.call(req).instrument(span).await?;
     let took = started.elapsed();
     let req = res.request().clone();
-    let user = auth::known_visitor(&req).map(|current| current.user.external_id);
     let pattern = req.match_pattern();
     let route = pattern.as_deref().unwrap_or("-");
     let code = res.response().extensions().get::<Code>().map(|code| code.0);
@@ -97,7 +96,7 @@ pub async fn observe(
                 status = res.status().as_u16(),
                 code,
                 duration_ms = took.div_duration_f64(Duration::from_millis(1)),
-                user,
+                user = auth::known_visitor(&req).map(|current| current.user.external_id),
             )
         };
     }
@@ -197,7 +196,7 @@ pub async fn render(
             log(error, &req);
             match Door::of(req.path()) {
                 Door::Api => problem::document(error, Some(&RequestId::current(&req))),
-                Door::Pages => pages::error::page(&req, error).await,
+                Door::Pages => Box::pin(pages::error::page(&req, error)).await,
             }
         }
         None => HttpResponse::new(plain.status()),

@@ -6,13 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use actix_web::dev::Server;
-use actix_web::middleware::{Compress, from_fn};
+use actix_web::middleware::from_fn;
 use actix_web::web::{Data, PayloadConfig};
 use actix_web::{App, HttpServer};
 
 use super::api::openapi::OpenApiDocument;
 use super::auth::Keys;
-use super::gate::Crowd;
 use super::statements::Press;
 use super::static_files::StaticFiles;
 use super::{LARGEST_BODY, middleware, routes};
@@ -109,7 +108,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
     let site = Site { public_url: parts.public_url, started: Instant::now(), trusted_proxies: parts.trusted_proxies };
     let (site, redis, scrapers) = (Data::new(site), Data::new(parts.redis), Data::new(parts.scrapers));
     let drain = Data::new(parts.drain);
-    let (bounds, crowd) = (Data::new(parts.bounds), Data::new(Crowd::default()));
+    let (bounds, crowd) = (Data::new(parts.bounds), Data::new(parts.doorkeeper.crowd()));
     let files = Data::new(StaticFiles::load());
     let document = Data::new(OpenApiDocument::load().map_err(std::io::Error::other)?);
     let (db, clock, jobs) = (Data::new(parts.db), Data::new(parts.clock), Data::new(parts.jobs));
@@ -137,7 +136,6 @@ pub fn serve(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
             .app_data(jobs.clone())
             .app_data(press.clone())
             .app_data(PayloadConfig::new(LARGEST_BODY))
-            .wrap(Compress::default())
             .wrap(from_fn(middleware::observe))
             .configure(|config| routes(config, &keys, site.is_https()))
     });

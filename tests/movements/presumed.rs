@@ -11,7 +11,7 @@ use reqwest::RequestBuilder;
 use serde_json::json;
 
 use crate::support::api::Caller;
-use crate::support::bank::{Bank, ask, posted, refused, spend};
+use crate::support::bank::{Bank, posted, refused, spend};
 use crate::support::web::{is, problem, send};
 
 fn change(bank: &Bank, sql: &str) {
@@ -113,25 +113,35 @@ async fn a_role_is_lost_and_gained_at_the_next_movement() {
 }
 
 #[actix_web::test]
-async fn of_many_who_spend_at_once_nobody_does_once_the_end_of_the_session_is_committed() {
+async fn of_many_who_ask_at_once_nobody_is_let_in_once_the_end_of_the_session_is_committed() {
     let bank = Bank::with_cash("1000.00").await;
+    let taken = bank.admin.issue(1, "CASH", "1.00").await[0];
+    assert_eq!(send(bank.ben.claim(taken)).await.status(), 201);
     is_known(&bank.anna).await;
-    let (ended, spent) = (AtomicBool::new(false), AtomicUsize::new(0));
-    let spenders = join_all((0..32).map(|_| async {
-        for _ in 0..500 {
-            let was_ended = ended.load(Ordering::SeqCst);
-            match ask(&bank.anna, &spend("0.01")).await.status().as_u16() {
-                201 => {
-                    assert!(!was_ended, "spent after the end of the session");
-                    spent.fetch_add(1, Ordering::SeqCst);
+    let (ended, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    // Some spend, some are refused from memory, some read.
+    let askers = join_all((0..48).map(|asker| {
+        let (ended, answered, anna) = (&ended, &answered, &bank.anna);
+        async move {
+            for _ in 0..500 {
+                let was_ended = ended.load(Ordering::SeqCst);
+                let (request, expected) = match asker % 3 {
+                    0 => (anna.post("/transactions").json(&spend("0.01")), 201),
+                    1 => (anna.claim(taken), 409),
+                    _ => (anna.get("/me"), 200),
+                };
+                let status = send(request).await.status();
+                if status != expected {
+                    return assert_eq!(status, 401);
                 }
-                status => return assert_eq!(status, 401),
+                assert!(!was_ended, "{expected} after the end of the session");
+                answered.fetch_add(1, Ordering::SeqCst);
             }
+            panic!("the session did not end");
         }
-        panic!("the session did not end");
     }));
     let end = async {
-        while spent.load(Ordering::SeqCst) < 64 {
+        while answered.load(Ordering::SeqCst) < 96 {
             tokio::task::yield_now().await;
         }
         let conninfo = bank.web.conninfo().to_owned();
@@ -142,5 +152,5 @@ async fn of_many_who_spend_at_once_nobody_does_once_the_end_of_the_session_is_co
         tokio::task::spawn_blocking(end).await.unwrap();
         ended.store(true, Ordering::SeqCst);
     };
-    futures::join!(spenders, end);
+    futures::join!(askers, end);
 }

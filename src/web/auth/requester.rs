@@ -12,6 +12,8 @@ use crate::domain::AccessState;
 use crate::domain::posting::Command;
 use crate::error::{Error, Result};
 use crate::ledger::{Ledger, Outcome};
+use crate::repo::doorkeeper::Doorkeeper;
+use crate::web::extract;
 
 /// A user by what is remembered, and the state of access in which that was so.
 #[derive(Debug)]
@@ -19,6 +21,16 @@ pub struct Presumed {
     /// The user, as one would be who has just been looked up.
     pub current: CurrentUser,
     pub(super) state: AccessState,
+}
+
+impl Presumed {
+    /// Whether nothing that could have changed it has happened since.
+    ///
+    /// # Errors
+    /// Those of [`Doorkeeper::is_still`].
+    pub(super) async fn holds(&self, req: &HttpRequest) -> Result<bool> {
+        extract::data::<Doorkeeper>(req)?.is_still(self.state).await
+    }
 }
 
 /// A signed-in user who asks for something to be posted.
@@ -70,11 +82,20 @@ impl Requester {
     ) -> Result<(CurrentUser, T, Outcome)> {
         if let Some(presumed) = &self.presumed
             && let Ok((command, made)) = make(&presumed.current).await
-            && let Some(outcome) = ledger.submit_if_still(presumed.state, command).await.transpose()
         {
-            return Ok((presumed.current.clone(), made, outcome?));
+            let outcome = if !ledger.refuses_at_once(&command) {
+                ledger.submit_if_still(presumed.state, command).await.transpose()
+            } else if presumed.holds(&self.req).await? {
+                Some(ledger.submit(command).await)
+            } else {
+                None
+            };
+            if let Some(outcome) = outcome {
+                let outcome = outcome?;
+                return Ok((presumed.current.clone(), made, outcome));
+            }
         }
-        let current = self.current().await?;
+        let current = Box::pin(self.current()).await?;
         let (command, made) = make(&current).await?;
         let outcome = ledger.submit(command).await?;
         Ok((current, made, outcome))

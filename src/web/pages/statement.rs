@@ -26,7 +26,7 @@ use crate::web::statements::{self, Format, Press};
 use crate::web::view::{self, Chrome, Field, Moment, grouped};
 
 /// The most points of the chart but one or two at its ends.
-const POINTS: i64 = 90;
+const POINTS: i64 = 45;
 
 #[derive(Template)]
 #[template(path = "wallet/statement.html")]
@@ -115,7 +115,7 @@ fn ranges(today: NaiveDate) -> [(&'static str, Option<(NaiveDate, NaiveDate)>); 
 /// many whole days that it is [`POINTS`] at most, and its end.
 fn moments(since: DateTime<Utc>, end: DateTime<Utc>) -> Vec<DateTime<Utc>> {
     let days = (end - since).num_days();
-    let step = if days < 2 { TimeDelta::hours(1) } else { TimeDelta::days(days / POINTS + 1) };
+    let step = if days < 2 { TimeDelta::hours(1) } else { TimeDelta::days((days + POINTS - 1) / POINTS) };
     let whole = if days < 2 { TimeDelta::hours(1) } else { TimeDelta::days(1) };
     let past = TimeDelta::seconds(since.timestamp().rem_euclid(whole.num_seconds()))
         + TimeDelta::nanoseconds(i64::from(since.timestamp_subsec_nanos()));
@@ -319,7 +319,8 @@ mod tests {
             ("2026-03-01T09:59:59.5Z", 3, "2026-03-01T09:00:00Z"),
             ("2026-02-26T23:59:59Z", 5, "2026-02-26T00:00:00Z"),
             ("2026-02-01T00:00:00Z", 30, "2026-02-01T00:00:00Z"),
-            ("2016-03-01T00:00:00Z", 91, "2016-03-01T00:00:00Z"),
+            ("2025-12-01T00:00:00Z", 47, "2025-12-01T00:00:00Z"),
+            ("2016-03-01T00:00:00Z", 46, "2016-03-01T00:00:00Z"),
         ] {
             let points = moments(moment(since), end);
             assert_eq!((points.len(), points.first()), (count, Some(&moment(first))), "{since}");
