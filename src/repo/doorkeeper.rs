@@ -39,9 +39,9 @@ const PACE: Duration = Duration::from_millis(1);
 const PACE_EACH: Duration = Duration::from_micros(100);
 
 /// How far apart they are at most.
-const LONGEST_PACE: Duration = Duration::from_millis(8);
+const LONGEST_PACE: Duration = Duration::from_millis(4);
 
-/// How often it is seen meanwhile whether anybody is still about who could come to the door.
+/// How often it is seen meanwhile how many are about who could still come to the door.
 const GLANCE: Duration = Duration::from_micros(150);
 
 /// How many rows of each kind are remembered.
@@ -438,8 +438,9 @@ impl Seat {
     }
 }
 
-/// All who are to be answered by the next look: those who come before its time, or before nobody is about
-/// who is not at the door. After an outage, for many of them nobody waits any more.
+/// All who are to be answered by the next look: those who come before its time, or before half of all who
+/// are inside wait for it, so that the other half keeps the processors busy meanwhile. After an outage, for
+/// many of them nobody waits any more.
 fn gather(first: Visitor, visitors: &Receiver<Visitor>, crowd: &Crowd, next_look: Instant) -> Vec<Visitor> {
     let mut waiting = Vec::from([first]);
     waiting.retain(|visitor| !visitor.is_gone());
@@ -447,7 +448,7 @@ fn gather(first: Visitor, visitors: &Receiver<Visitor>, crowd: &Crowd, next_look
         let newcomers = visitors.try_iter().filter(|visitor| !visitor.is_gone());
         waiting.extend(newcomers.take(MOST_AT_ONCE - waiting.len()));
         let left = next_look.saturating_duration_since(Instant::now());
-        if left.is_zero() || waiting.len() == MOST_AT_ONCE || crowd.size() <= waiting.len() {
+        if left.is_zero() || waiting.len() == MOST_AT_ONCE || crowd.size() <= 2 * waiting.len() {
             return waiting;
         }
         std::thread::sleep(left.min(GLANCE));
