@@ -14,6 +14,7 @@ impl Crowd {
     }
 
     /// Lets one in, unless so many are inside.
+    #[must_use]
     pub fn enter(&self, most: usize) -> bool {
         let has_room = self.0.fetch_add(1, Ordering::Relaxed) < most;
         if !has_room {

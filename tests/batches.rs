@@ -398,3 +398,17 @@ async fn sixteen_copies_of_a_batch_at_once_post_once() {
         assert_eq!((bank.written()[0], bank.cash().await), (4, ["1.00".to_owned(), "0.00".to_owned()]));
     }
 }
+
+#[actix_web::test]
+async fn a_long_answer_is_compressed_and_a_short_one_is_not() {
+    let bank = Bank::with_cash("10.00").await;
+    for (count, coding) in [(1, None), (40, Some("gzip"))] {
+        for (user, status) in [("anna", 201), ("nobody", 409)] {
+            let body = batch("atomic", (0..count).map(|_| top_up(user, "1.00")));
+            let request = bank.admin.post("/transactions/batch").header("accept-encoding", "gzip").json(&body);
+            let answer = send(request).await;
+            let told = answer.headers().get("content-encoding").map(|value| value.to_str().unwrap());
+            assert_eq!((answer.status().as_u16(), told), (status, coding), "{count} for {user}");
+        }
+    }
+}

@@ -171,7 +171,7 @@ impl Ledger {
         Ok(Self { lanes: Mutex::new(lanes), threads: Mutex::new(threads), claimed, refused_at_once })
     }
 
-    /// Submits a command and waits for its outcome, which is durable.
+    /// Submits a command, which is in the queue when this returns, and waits for its outcome, which is durable.
     ///
     /// # Errors
     /// [`Error::Refused`] with the business's no; [`Error::Overloaded`] at once where too many
@@ -211,8 +211,13 @@ impl Ledger {
     ///
     /// # Errors
     /// As [`Ledger::submit`], but that what the business says no to is among the outcomes.
-    pub async fn submit_together(&self, commands: Vec<Command>, atomic: bool) -> Result<Outcomes> {
-        self.post(commands, atomic, None).await?.ok_or_else(unconditional)
+    pub fn submit_together(
+        &self,
+        commands: Vec<Command>,
+        atomic: bool,
+    ) -> impl Future<Output = Result<Outcomes>> + use<> {
+        let posting = self.post(commands, atomic, None);
+        async move { posting.await?.ok_or_else(unconditional) }
     }
 
     /// Puts commands into their queue at once. What is left to wait for does not hold them, so that it is

@@ -32,7 +32,8 @@ const MOST_AT_ONCE: usize = 256;
 /// How many look-ups may wait: those of the next query, and three more.
 const QUEUE: usize = 4 * MOST_AT_ONCE;
 
-/// How far apart looks are while visitors come in crowds: each look costs the same for one as for many.
+/// How far apart looks are while visitors come in crowds, unless most of those inside wait for one: each
+/// look costs the same for one as for many.
 const PACE: Duration = Duration::from_millis(1);
 
 /// How far apart they are per visitor of the last look, where that is more.

@@ -81,6 +81,7 @@ pub(super) async fn after_visitor<T>(req: HttpRequest, read: impl Future<Output 
 
 /// The whole body, at most as long as the route's `PayloadConfig` allows, in the time for it.
 pub(super) fn body(req: &HttpRequest, payload: &mut Payload) -> Extraction<Bytes> {
+    // To gather nothing takes eight kilobytes.
     if matches!(payload, Payload::None) {
         return Box::pin(ready(Ok(Bytes::new())));
     }

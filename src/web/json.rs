@@ -111,7 +111,7 @@ pub(super) fn unreadable(error: &serde_json::Error) -> Error {
 /// An object whose values are as they were written.
 struct Object<'a>(BTreeMap<Cow<'a, str>, &'a RawValue>);
 
-/// The name of a field.
+/// The name of a field, which a [`Cow`] alone would not borrow.
 #[derive(serde::Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 

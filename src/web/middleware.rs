@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use actix_web::body::{BoxBody, MessageBody};
+use actix_http::encoding::Encoder;
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{self, AcceptEncoding, ContentEncoding, Encoding, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, Method};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
@@ -44,6 +45,11 @@ static PROTECTION: [(HeaderName, HeaderValue); 6] = [
 static TRANSPORT_SECURITY: (HeaderName, HeaderValue) =
     (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains"));
 
+/// The shortest body that is worth being compressed, in bytes: what is shorter is one packet in any case.
+const SHORTEST_COMPRESSED: u64 = 1024;
+
+static CODINGS: [Encoding; 4] = [Encoding::identity(), Encoding::brotli(), Encoding::gzip(), Encoding::deflate()];
+
 /// The name of one request, in its response, its problem and all its log lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(pub String);
@@ -67,13 +73,13 @@ fn is_sane(id: &str) -> bool {
 }
 
 /// Names the request, and when it is answered writes its one log line and the headers that
-/// protect. The log never holds a query string or a body, since either may hold a secret.
+/// protect, and compresses the answer where that is wanted. The log never holds a query string or a body, since either may hold a secret.
 ///
 /// # Errors
 /// Those of what lies within.
 pub async fn observe(
     req: ServiceRequest,
-    next: Next<impl MessageBody>,
+    next: Next<BoxBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let started = Instant::now();
     let id = RequestId::of(req.headers());
@@ -112,7 +118,22 @@ pub async fn observe(
     }
     let https = req.app_data::<Data<Site>>().is_some_and(|site| site.is_https());
     protect(res.headers_mut(), &id, https);
-    Ok(res)
+    let coding = coding(&res);
+    Ok(res.map_body(|head, body| Encoder::response(coding, head, body)))
+}
+
+/// How an answer is compressed: as its client likes best, unless it is short, or is so already.
+fn coding(res: &ServiceResponse<BoxBody>) -> ContentEncoding {
+    let kind = res.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let is_dense = (kind.starts_with("image/") && kind != "image/svg+xml") || kind.starts_with("font/");
+    if is_dense || matches!(res.response().body().size(), BodySize::None | BodySize::Sized(..SHORTEST_COMPRESSED)) {
+        return ContentEncoding::Identity;
+    }
+    let accepted = res.request().get_header::<AcceptEncoding>();
+    match accepted.and_then(|accepted| accepted.negotiate(CODINGS.iter())) {
+        Some(Encoding::Known(coding)) => coding,
+        Some(Encoding::Unknown(_)) | None => ContentEncoding::Identity,
+    }
 }
 
 fn protect(headers: &mut HeaderMap, id: &RequestId, https: bool) {

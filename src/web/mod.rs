@@ -35,7 +35,7 @@ use actix_web::cookie::{self, SameSite};
 use actix_web::dev::ResourceDef;
 use actix_web::guard::{self, Guard};
 use actix_web::http::{Method, header};
-use actix_web::middleware::{Compress, Condition, from_fn};
+use actix_web::middleware::from_fn;
 use actix_web::web::{self, PayloadConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -101,7 +101,6 @@ macro_rules! routes {
                         .guard(answers(Method::$method, concat!($prefix, $path)))
                         $(.app_data(PayloadConfig::new($largest_body)))?
                         .wrap(from_fn(|req, next| gate::pass(ROUTE, req, next)))
-                        .wrap(Condition::new(is_compressed_alone(ROUTE), Compress::default()))
                         .route(web::route().to($($handler)::+)),
                 );
             })*
@@ -294,7 +293,7 @@ routes! {
 /// Puts all routes into an application. The pages come last, since they take every path that is
 /// left, and alone have the cookie.
 fn routes(config: &mut ServiceConfig, keys: &Keys, https: bool) {
-    let (render, compress) = (|| from_fn(middleware::render), Compress::default);
+    let render = || from_fn(middleware::render);
     let rest = || web::route().to(unrouted).wrap(from_fn(|req, next| gate::pass(UNROUTED, req, next)));
     config
         .service(web::scope("/api/v1").configure(api_routes).default_service(rest()).wrap(render()))
@@ -303,29 +302,20 @@ fn routes(config: &mut ServiceConfig, keys: &Keys, https: bool) {
                 .configure(document_routes)
                 .default_service(rest())
                 .wrap(render())
-                .wrap(from_fn(etag::mark))
-                .wrap(compress()),
+                .wrap(from_fn(etag::mark)),
         )
-        .service(web::scope("/health").configure(system_routes).default_service(rest()).wrap(render()).wrap(compress()))
+        .service(web::scope("/health").configure(system_routes).default_service(rest()).wrap(render()))
+        .service(web::scope("/metrics").configure(metrics_routes).default_service(rest()).wrap(render()))
         .service(
-            web::scope("/metrics").configure(metrics_routes).default_service(rest()).wrap(render()).wrap(compress()),
+            web::scope("/docs").configure(docs_routes).default_service(rest()).wrap(render()).wrap(from_fn(etag::mark)),
         )
-        .service(
-            web::scope("/docs")
-                .configure(docs_routes)
-                .default_service(rest())
-                .wrap(render())
-                .wrap(from_fn(etag::mark))
-                .wrap(compress()),
-        )
-        .service(web::scope("/static").configure(static_routes).default_service(rest()).wrap(render()).wrap(compress()))
+        .service(web::scope("/static").configure(static_routes).default_service(rest()).wrap(render()))
         .service(
             web::scope("")
                 .configure(page_routes)
                 .default_service(rest())
                 .wrap(render())
-                .wrap(browser_cookie(keys, https))
-                .wrap(compress()),
+                .wrap(browser_cookie(keys, https)),
         );
 }
 
@@ -351,14 +341,6 @@ fn answers(method: Method, path: &'static str) -> impl Guard {
         let takes = head.method == method || (head.method == Method::HEAD && method == Method::GET);
         takes && !(path.contains('{') && is_spelled_out(head.uri.path()))
     })
-}
-
-/// Whether a route of the API has answers that are worth being compressed. To what changes something they
-/// are short, unless that is a lot at once. The other scopes compress all that they answer.
-fn is_compressed_alone(route: &Route) -> bool {
-    let is_much =
-        || route.method == Method::GET || ["/batch", "/bulk", "/import"].iter().any(|end| route.path.ends_with(end));
-    route.path.starts_with("/api/v1/") && is_much()
 }
 
 /// Whether a path stands in the table word by word.

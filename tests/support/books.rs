@@ -21,7 +21,6 @@ use diesel::connection::SimpleConnection;
 use diesel::deserialize::QueryableByName;
 use diesel::sql_types::{BigInt, Text};
 use diesel::{PgConnection, RunQueryDsl, sql_query};
-use futures::FutureExt;
 use futures::future::join_all;
 use sha2::{Digest, Sha256};
 
@@ -398,16 +397,7 @@ pub type Queued<'l> = Pin<Box<dyn Future<Output = Answer> + Send + 'l>>;
 
 /// Puts commands into the queue, in their order, without waiting for any.
 pub fn enqueue(ledger: &Ledger, commands: impl IntoIterator<Item = Command>) -> Vec<Queued<'_>> {
-    let mut queued = Vec::new();
-    for command in commands {
-        let mut answer: Queued<'_> = Box::pin(ledger.submit(command));
-        // The first look is what puts it into the queue; an answer cannot be there before the second.
-        match answer.as_mut().now_or_never() {
-            Some(at_once) => queued.push(Box::pin(std::future::ready(at_once)) as Queued<'_>),
-            None => queued.push(answer),
-        }
-    }
-    queued
+    commands.into_iter().map(|command| Box::pin(ledger.submit(command)) as Queued<'_>).collect()
 }
 
 /// Commands that are in the queue together, and whose answer is awaited.
@@ -415,11 +405,7 @@ pub type QueuedGroup<'l> = Pin<Box<dyn Future<Output = Result<Outcomes, Error>> 
 
 /// Puts commands into the queue together, without waiting for them.
 pub fn enqueue_together(ledger: &Ledger, commands: Vec<Command>, atomic: bool) -> QueuedGroup<'_> {
-    let mut answer: QueuedGroup<'_> = Box::pin(ledger.submit_together(commands, atomic));
-    match answer.as_mut().now_or_never() {
-        Some(at_once) => Box::pin(std::future::ready(at_once)),
-        None => answer,
-    }
+    Box::pin(ledger.submit_together(commands, atomic))
 }
 
 /// Submits commands in their order and waits for all answers.

@@ -50,7 +50,7 @@ pub fn presumed(req: &HttpRequest) -> Option<Presumed> {
         (in_session(user, &bearer)?, state)
     };
     current.act();
-    Some(Presumed { current, state })
+    Some(Presumed::new(current, state))
 }
 
 /// The scheme and the credentials of the header.

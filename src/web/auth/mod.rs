@@ -1,6 +1,6 @@
 //! Who is asking. The API is opened by an `Authorization` header only, the pages by the cookie
-//! only. The user's row, and that of the session or API key, is looked up on every request, once, unless
-//! that is left to a posting: see [`Requester`].
+//! only. Every request asks the database, once, whether the user's row and that of the session or API key
+//! are as they were when they were read, unless that is left to a posting: see [`Requester`].
 
 mod accounts;
 mod api_keys;

@@ -1,7 +1,8 @@
 //! Who asks for what is posted. A posting reads the state of access itself, so its caller need not be
-//! looked up before it: it is presumed by what is remembered, and looked up only where that does not hold
-//! any more, or where the answer is not the posting's.
+//! looked up before it: it is presumed by what is remembered. Where the answer is not the posting's, the
+//! database is asked whether that holds; where it does not, the caller is looked up.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use actix_web::dev::Payload;
@@ -20,16 +21,26 @@ use crate::web::extract;
 pub struct Presumed {
     /// The user, as one would be who has just been looked up.
     pub current: CurrentUser,
-    pub(super) state: AccessState,
+    state: AccessState,
+    /// Whether that is known to be the state no more.
+    is_outdated: Cell<bool>,
 }
 
 impl Presumed {
+    /// A user as one was in a state of access.
+    pub(super) fn new(current: CurrentUser, state: AccessState) -> Self {
+        Self { current, state, is_outdated: Cell::new(false) }
+    }
+
     /// Whether nothing that could have changed it has happened since.
     ///
     /// # Errors
     /// Those of [`Doorkeeper::is_still`].
     pub(super) async fn holds(&self, req: &HttpRequest) -> Result<bool> {
-        extract::data::<Doorkeeper>(req)?.is_still(self.state).await
+        if !self.is_outdated.get() {
+            self.is_outdated.set(!extract::data::<Doorkeeper>(req)?.is_still(self.state).await?);
+        }
+        Ok(!self.is_outdated.get())
     }
 }
 
@@ -84,16 +95,16 @@ impl Requester {
             && let Ok((command, made)) = make(&presumed.current).await
         {
             let outcome = if !ledger.refuses_at_once(&command) {
-                ledger.submit_if_still(presumed.state, command).await.transpose()
+                ledger.submit_if_still(presumed.state, command).await?
             } else if presumed.holds(&self.req).await? {
-                Some(ledger.submit(command).await)
+                Some(ledger.submit(command).await?)
             } else {
                 None
             };
             if let Some(outcome) = outcome {
-                let outcome = outcome?;
                 return Ok((presumed.current.clone(), made, outcome));
             }
+            presumed.is_outdated.set(true);
         }
         let current = Box::pin(self.current()).await?;
         let (command, made) = make(&current).await?;

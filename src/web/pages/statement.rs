@@ -25,7 +25,7 @@ use crate::web::extract::{Now, PathOf, QueryOf};
 use crate::web::statements::{self, Format, Press};
 use crate::web::view::{self, Chrome, Field, Moment, grouped};
 
-/// The most points of the chart but one or two at its ends.
+/// The most whole steps of days in the chart.
 const POINTS: i64 = 45;
 
 #[derive(Template)]
