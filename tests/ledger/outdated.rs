@@ -1,5 +1,6 @@
 //! Commands that are allowed in one state of access only.
 
+use coffer::error::{Error, Refusal};
 use coffer::ledger::Outcome;
 
 use crate::faults::wait_for_another_try;
@@ -37,9 +38,9 @@ async fn who_is_not_allowed_as_things_stand_learns_nothing_of_the_ledger() {
     let ledger = books.ledger(1, 64);
     let before = books.access_state();
     ledger.submit(claim(alice, asset)).await.unwrap();
-    // Not from memory, whatever the state: that asks nobody whether it still is.
     let answer = ledger.submit_if_still(before, claim(bob, asset)).await;
-    assert!(matches!(answer, Ok(None)), "{answer:?}");
+    assert!(matches!(answer, Err(Error::Refused(Refusal::AlreadyClaimed))), "{answer:?}");
+    // From then on not even what is known without the database, since that asks nobody how things stand.
     books.freeze(bob);
     for command in [claim(bob, asset), claim(alice, asset), spend(alice, "6", "GOLD"), spend(alice, "1", "NONE")] {
         let answer = ledger.submit_if_still(before, command.clone()).await;
