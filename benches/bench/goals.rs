@@ -111,7 +111,7 @@ fn reads(stage: &Stage) -> Vec<Goal> {
     ];
     let of_range = stage.value(&long).zip(stage.value(&short)).map(|(long, short)| Goal {
         title: format!("date-range totals of {} days to {} days", RANGES[1], RANGES[0]),
-        // The page draws a point per day as well.
+        // The page draws a point per day, or every other day, as well.
         bound: Some(Bound::AtMost),
         goal: 1.5,
         unit: "×".to_owned(),
