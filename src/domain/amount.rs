@@ -306,7 +306,8 @@ fn send(value: &BigDecimal, out: &mut Output<'_, '_, Pg>) -> serialize::Result {
     }
 }
 
-/// None where machine arithmetic does not reach.
+/// A number of at most four decimals in digits of base 10,000, of which the last is then that of the decimals;
+/// none where machine arithmetic does not reach.
 fn in_base_10_000(value: &BigDecimal) -> Option<PgNumeric> {
     let scale = u16::try_from(value.fractional_digit_count()).ok().filter(|scale| usize::from(*scale) <= MAX_SCALE)?;
     let units = in_units(value, 4)?;
@@ -317,7 +318,6 @@ fn in_base_10_000(value: &BigDecimal) -> Option<PgNumeric> {
         left /= 10_000;
     }
     digits.reverse();
-    // The last digit is that of the four decimals.
     let weight = i16::try_from(digits.len()).ok()? - 2;
     Some(if units < 0 {
         PgNumeric::Negative { weight, scale, digits }

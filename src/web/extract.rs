@@ -71,7 +71,7 @@ pub(super) async fn after_visitor<T>(req: HttpRequest, read: impl Future<Output 
     let result = read.await;
     if result.is_err() {
         // Should that fail, the extractor that needs it says so, but for one that presumes who it is.
-        let signed_in = Box::pin(auth::signed_in(&req)).await;
+        let signed_in = auth::signed_in(&req).await;
         if auth::is_presumed(&req) {
             signed_in?;
         }

@@ -190,7 +190,7 @@ async fn take(class: Class, access: Access, req: &ServiceRequest) -> Result<()> 
         Access::User | Access::Admin => match auth::presumed(req.request()) {
             Some(presumed) => Ok(Some(presumed.current.user.id)),
             // Whoever cannot be told is told so here, since to ask again would count again.
-            None => Box::pin(auth::visitor(req.request())).await.map(|visitor| visitor.map(|current| current.user.id)),
+            None => auth::visitor(req.request()).await.map(|visitor| visitor.map(|current| current.user.id)),
         },
     };
     let who = || match &user {
@@ -200,7 +200,7 @@ async fn take(class: Class, access: Access, req: &ServiceRequest) -> Result<()> 
     if let Some((rate, standing)) = throttles.take(class, who).await {
         if !standing.wait.is_zero() && auth::is_presumed(req.request()) {
             // Whoever may not come in any more learns that, and nothing of the user.
-            Box::pin(auth::signed_in(req.request())).await?;
+            auth::signed_in(req.request()).await?;
         }
         req.extensions_mut().insert(Told { rate, standing });
         if !standing.wait.is_zero() {

@@ -73,7 +73,8 @@ fn is_sane(id: &str) -> bool {
 }
 
 /// Names the request, and when it is answered writes its one log line and the headers that
-/// protect, and compresses the answer where that is wanted. The log never holds a query string or a body, since either may hold a secret.
+/// protect, and compresses the answer where that is wanted. The log never holds a query string or a
+/// body, since either may hold a secret.
 ///
 /// # Errors
 /// Those of what lies within.

@@ -23,7 +23,7 @@ use crate::web::extract;
 pub async fn visitor(req: &HttpRequest) -> Result<Option<CurrentUser>> {
     let Some((scheme, credentials)) = shown(req) else { return Ok(None) };
     if scheme.eq_ignore_ascii_case("basic") {
-        Box::pin(by_password(req, credentials)).await
+        by_password(req, credentials).await
     } else if !scheme.eq_ignore_ascii_case("bearer") {
         Ok(None)
     } else if credentials.starts_with(ApiKeySecret::MARK) {

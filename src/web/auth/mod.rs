@@ -195,7 +195,8 @@ pub async fn visitor(req: &HttpRequest) -> Result<Option<CurrentUser>> {
         extensions.insert(Rc::clone(&kept));
         kept
     };
-    answer.get_or_try_init(|| look_up(req)).await.cloned()
+    // On the heap, since all who may have to ask hold this, and most find the answer.
+    answer.get_or_try_init(|| Box::pin(look_up(req))).await.cloned()
 }
 
 /// Who is asking, signed in.

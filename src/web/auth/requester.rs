@@ -106,7 +106,7 @@ impl Requester {
             }
             presumed.is_outdated.set(true);
         }
-        let current = Box::pin(self.current()).await?;
+        let current = self.current().await?;
         let (command, made) = make(&current).await?;
         let outcome = ledger.submit(command).await?;
         Ok((current, made, outcome))
