@@ -9,6 +9,8 @@ mod support;
 mod access;
 #[path = "database/migrations.rs"]
 mod migrations;
+#[path = "database/plans.rs"]
+mod plans;
 #[path = "database/pool.rs"]
 mod pool;
 #[path = "database/reads.rs"]

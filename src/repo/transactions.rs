@@ -77,7 +77,8 @@ pub struct TransactionFilter {
 }
 
 /// The text of a query for whole transactions: those of `$transactions`, as `t`, with what belongs
-/// to them.
+/// to them. That is looked up row by row, each by its whole key (a limit makes the planner do so): in tables
+/// that were small, a kept plan might go through all entries of a wallet or all users.
 macro_rules! views {
     ($transactions:literal, $order:literal) => {
         concat!(
@@ -89,14 +90,18 @@ macro_rules! views {
             $transactions,
             ") t
              join asset_types y on y.code = t.asset_type
-             join entries d
-                 on (d.wallet_id, d.created_at, d.version) = (t.debit_wallet_id, t.created_at, t.debit_version)
-             join entries c
-                 on (c.wallet_id, c.created_at, c.version) = (t.credit_wallet_id, t.created_at, t.credit_version)
-             join wallets dw on dw.id = d.wallet_id
-             join wallets cw on cw.id = c.wallet_id
-             left join users du on du.id = dw.user_id
-             left join users cu on cu.id = cw.user_id ",
+             cross join lateral (
+                 select * from entries
+                 where (wallet_id, created_at, version) = (t.debit_wallet_id, t.created_at, t.debit_version) limit 1
+             ) d
+             cross join lateral (
+                 select * from entries
+                 where (wallet_id, created_at, version) = (t.credit_wallet_id, t.created_at, t.credit_version) limit 1
+             ) c
+             cross join lateral (select user_id from wallets where id = d.wallet_id limit 1) dw
+             cross join lateral (select user_id from wallets where id = c.wallet_id limit 1) cw
+             left join lateral (select external_id from users where id = dw.user_id limit 1) du on true
+             left join lateral (select external_id from users where id = cw.user_id limit 1) cu on true ",
             $order
         )
     };

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
-use diesel::sql_types::{Array, BigInt, Integer, Timestamptz};
+use diesel::sql_types::{Array, BigInt, Integer, Text, Timestamptz};
 
 use super::lock::{AssetColumns, AssetRow, Locks, asset, sql};
 use crate::domain::posting::{Action, Book, CampaignOffer, Command};
-use crate::domain::{AssetId, Campaign, CampaignId, CampaignStatus, UserId};
+use crate::domain::{AssetId, AssetStatus, Campaign, CampaignId, CampaignStatus, UserId};
 use crate::repo::statement::statement;
 use crate::schema::campaigns;
 
@@ -16,6 +16,9 @@ use crate::schema::campaigns;
 /// locks its assets, and so what is paid is what stands in an asset), and locks as many available assets as the
 /// commands that take any may need: none for campaigns that do not run and users who have all that
 /// they may. Assets that another batch holds are passed over.
+///
+/// The status is a parameter here and below, so that a kept plan cannot use an index of all that is on offer,
+/// in all campaigns together.
 pub(super) fn lock_offers(
     conn: &mut PgConnection,
     book: &mut Book,
@@ -41,13 +44,14 @@ pub(super) fn lock_offers(
         "select a.* from unnest($::bigint[], $::bigint[]) wanted (campaign_id, number)
          cross join lateral (
              select id, status, expires_at, asset_type, amount, title, campaign_id from assets
-             where campaign_id = wanted.campaign_id and status = 'available'
+             where campaign_id = wanted.campaign_id and status = $
                  and (expires_at is null or expires_at > $)
              order by id limit wanted.number " ["for update skip locked"] "
          ) a"
     ))
     .bind::<Array<BigInt>, _>(wanted.keys().collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(wanted.values().collect::<Vec<_>>())
+    .bind::<Text, _>(AssetStatus::Available)
     .bind::<Timestamptz, _>(book.now)
     .load::<AssetRow>(conn)?;
     for row in offered {
@@ -101,13 +105,15 @@ fn look_for_more(conn: &mut PgConnection, book: &mut Book, short: Vec<CampaignId
     let locked: Vec<AssetId> = book.assets.keys().copied().collect();
     let contended = statement::<BigInt>(
         "select wanted.id from unnest($::bigint[]) wanted (id)
-         where exists (
+         cross join lateral (
              select from assets
-             where campaign_id = wanted.id and status = 'available' and (expires_at is null or expires_at > $)
+             where campaign_id = wanted.id and status = $ and (expires_at is null or expires_at > $)
                  and id <> all($)
-         )",
+             limit 1
+         ) one",
     )
     .bind::<Array<BigInt>, _>(short)
+    .bind::<Text, _>(AssetStatus::Available)
     .bind::<Timestamptz, _>(book.now)
     .bind::<Array<BigInt>, _>(locked)
     .load::<CampaignId>(conn)?;
