@@ -95,7 +95,6 @@ async fn posting_looks_at_what_it_posts_only(claimants: usize) {
     let after = looks(&books, 0);
     let rows = |(before, after): (&Looks, &Looks)| (after.table.clone(), after.rows - before.rows);
     let looked: Vec<(String, i64)> = before.iter().zip(&after).map(rows).filter(|(_, rows)| *rows > 0).collect();
-    println!("{posted} {looked:?}");
     let by_name = |name: &str| looked.iter().find(|(table, _)| table == name).unwrap().1;
     assert!(by_name("wallets") > posted && by_name("assets") >= 16, "looks are counted: {looked:?}");
     for (table, rows) in &looked {

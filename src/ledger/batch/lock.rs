@@ -251,6 +251,7 @@ fn lock_wallets(
         return Ok(None);
     }
     let (mut users, mut user_types, mut treasury_types) = (Vec::new(), Vec::new(), Vec::new());
+    let types: BTreeSet<&str> = wanted.iter().map(|key| key.asset_type.as_str()).collect();
     for key in wanted {
         match key.owner {
             Owner::User(user) => {
@@ -271,27 +272,27 @@ fn lock_wallets(
     )>(sql!(
         locks,
         "with of_users as materialized (
-             select w.id, w.user_id, w.asset_type, w.balance, w.credit_total, w.version, w.last_posted_at,
-                    u.status, t.scale, t.minimum_balance, t.transferable
+             select w.id, w.user_id, w.asset_type, w.balance, w.credit_total, w.version, w.last_posted_at
              from unnest($::bigint[], $::text[]) wanted (user_id, asset_type)
              join wallets w on w.user_id = wanted.user_id and w.asset_type = wanted.asset_type
-             join users u on u.id = w.user_id
-             join asset_types t on t.code = w.asset_type
              order by w.id " ["for update of w"] "
          ), of_treasury as materialized (
-             select w.id, w.user_id, w.asset_type, w.balance, w.credit_total, w.version, w.last_posted_at,
-                    null::text, t.scale, t.minimum_balance, t.transferable
-             from wallets w join asset_types t on t.code = w.asset_type
-             where w.lane = $ and w.asset_type = any($)
-             order by w.id " ["for update of w"] "
+             select id, user_id, asset_type, balance, credit_total, version, last_posted_at from wallets
+             where lane = $ and asset_type = any($)
+             order by id " ["for update"] "
+         ), types as materialized (
+             select code, scale, minimum_balance, transferable from asset_types where code = any($)
          )
-         select locked.*, (select number from access_changes)
-         from (select * from of_users union all select * from of_treasury) locked"
+         select locked.*, (select status from users where id = locked.user_id),
+                t.scale, t.minimum_balance, t.transferable, (select number from access_changes)
+         from (select * from of_users union all select * from of_treasury) locked
+         join types t on t.code = locked.asset_type"
     ))
     .bind::<Array<BigInt>, _>(users)
     .bind::<Array<Text>, _>(user_types)
     .bind::<SmallInt, _>(lane.0)
     .bind::<Array<Text>, _>(treasury_types)
+    .bind::<Array<Text>, _>(types.into_iter().collect::<Vec<_>>())
     .load::<LockedWallet>(conn)?;
     let access = locked.first().map(|row| AccessState(row.6));
     for (id, user, asset_type, (balance, credit_total, version, last_posted_at), status, rules, _) in locked {
