@@ -135,7 +135,7 @@ impl Watch {
                 assert!(same(before, after), "a claim again moves nothing");
                 let Action::Claim { user, asset } = command.action else { panic!("only a claim is again") };
                 assert_eq!(self.owners[&asset], (user, answer.transaction));
-                let key = WalletKey { owner: Owner::User(user), asset_type: before.assets[&asset].asset_type.clone() };
+                let key = WalletKey { owner: Owner::User(user), asset_type: before.assets[&asset].asset_type };
                 assert_eq!(Some(&after.wallets[&key].balance), answer.owned_with.as_ref());
                 self.see_key(command, answer);
             }

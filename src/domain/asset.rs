@@ -1,5 +1,6 @@
 //! Units of account (asset types) and single claimable credits (assets).
 
+use arrayvec::ArrayString;
 use chrono::{DateTime, Utc};
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
@@ -37,12 +38,25 @@ text_enum! {
 /// The code of an asset type, for example `GOLD`: a capital letter and 1 to 11 more capital letters
 /// or digits.
 #[derive(
-    Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, AsExpression, FromSqlRow, serde::Serialize, utoipa::ToSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    AsExpression,
+    FromSqlRow,
+    serde::Serialize,
+    utoipa::ToSchema,
 )]
-#[schema(pattern = "^[A-Z][A-Z0-9]{1,11}$", examples("GOLD"))]
+#[schema(value_type = String, pattern = "^[A-Z][A-Z0-9]{1,11}$", examples("GOLD"))]
 #[diesel(sql_type = Text)]
 #[serde(transparent)]
-pub struct AssetTypeCode(String);
+pub struct AssetTypeCode(ArrayString<LONGEST_CODE>);
+
+const LONGEST_CODE: usize = 12;
 
 impl AssetTypeCode {
     /// Reads a code. What cannot be one names nothing, as a code that nobody has given out does.
@@ -50,13 +64,11 @@ impl AssetTypeCode {
     /// # Errors
     /// [`Refusal::AssetTypeNotFound`].
     pub fn parse(text: &str) -> Result<Self, Refusal> {
-        let valid = (2..=12).contains(&text.len())
+        let valid = text.len() >= 2
             && text.starts_with(|c: char| c.is_ascii_uppercase())
             && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-        if !valid {
-            return Err(Refusal::AssetTypeNotFound(text.chars().take(64).collect()));
-        }
-        Ok(Self(text.to_owned()))
+        let code = ArrayString::from(text).ok().filter(|_| valid).map(Self);
+        code.ok_or_else(|| Refusal::AssetTypeNotFound(text.chars().take(64).collect()))
     }
 
     /// The code.
@@ -86,7 +98,7 @@ impl ToSql<Text, Pg> for AssetTypeCode {
 
 impl FromSql<Text, Pg> for AssetTypeCode {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
-        <String as FromSql<Text, Pg>>::from_sql(value).map(Self)
+        Ok(Self(ArrayString::from(std::str::from_utf8(value.as_bytes())?).map_err(arrayvec::CapacityError::simplify)?))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
+use foldhash::HashMapExt;
 
 use super::{
     Amount, AssetId, AssetStatus, AssetTypeCode, Balance, Campaign, CampaignId, Owner, Scale, TransactionId, UserId,
@@ -11,7 +12,7 @@ use super::{
 
 /// A wallet by what it is: one owner's account in one asset type. The treasury's is the one of the
 /// posting thread's own lane.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WalletKey {
     /// Whose.
     pub owner: Owner,
@@ -130,27 +131,31 @@ pub struct Reversible {
     pub reversed: bool,
 }
 
+/// A map that is looked into many times for each movement. Its keys are the database's own numbers, of which
+/// nobody makes up thousands that collide; what callers make up is kept in the standard one.
+pub type Fast<Key, Value> = foldhash::HashMap<Key, Value>;
+
 /// All that the commands of one batch may touch, as it stands under the batch's locks.
 #[derive(Debug, Clone)]
 pub struct Book {
     /// The time of the batch.
     pub now: DateTime<Utc>,
     /// The users whose wallets are named.
-    pub users: HashMap<UserId, UserStatus>,
+    pub users: Fast<UserId, UserStatus>,
     /// The asset types that are named.
-    pub asset_types: HashMap<AssetTypeCode, AssetTypeRules>,
+    pub asset_types: Fast<AssetTypeCode, AssetTypeRules>,
     /// The assets that are named.
-    pub assets: HashMap<AssetId, AssetState>,
+    pub assets: Fast<AssetId, AssetState>,
     /// The wallets that are named.
-    pub wallets: HashMap<WalletKey, WalletState>,
+    pub wallets: Fast<WalletKey, WalletState>,
     /// The transactions that are to be reversed.
-    pub transactions: HashMap<TransactionId, Reversible>,
+    pub transactions: Fast<TransactionId, Reversible>,
     /// The idempotency keys that have been used, by caller.
     pub keys: HashMap<(UserId, String), KeyUse>,
     /// The campaigns of the assets that are named, and those that any asset is asked of.
-    pub campaigns: HashMap<CampaignId, CampaignOffer>,
+    pub campaigns: Fast<CampaignId, CampaignOffer>,
     /// How many assets of a campaign a user has claimed.
-    pub campaign_claims: HashMap<(CampaignId, UserId), i32>,
+    pub campaign_claims: Fast<(CampaignId, UserId), i32>,
 }
 
 impl Book {
@@ -158,14 +163,14 @@ impl Book {
     pub fn empty(now: DateTime<Utc>) -> Self {
         Self {
             now,
-            users: HashMap::new(),
-            asset_types: HashMap::new(),
-            assets: HashMap::new(),
-            wallets: HashMap::new(),
-            transactions: HashMap::new(),
+            users: Fast::new(),
+            asset_types: Fast::new(),
+            assets: Fast::new(),
+            wallets: Fast::new(),
+            transactions: Fast::new(),
             keys: HashMap::new(),
-            campaigns: HashMap::new(),
-            campaign_claims: HashMap::new(),
+            campaigns: Fast::new(),
+            campaign_claims: Fast::new(),
         }
     }
 }

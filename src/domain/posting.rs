@@ -8,7 +8,7 @@
 use chrono::{DateTime, Utc};
 
 pub use super::book::{
-    Answer, AssetState, AssetTypeRules, Book, CampaignOffer, KeyUse, Reversible, WalletKey, WalletState,
+    Answer, AssetState, AssetTypeRules, Book, CampaignOffer, Fast, KeyUse, Reversible, WalletKey, WalletState,
 };
 pub use super::origin::Origin;
 use super::{
@@ -243,7 +243,7 @@ fn own_claim(book: &Book, user: UserId, asset: AssetId) -> Option<Answer> {
     if owner != user {
         return None;
     }
-    let key = WalletKey { owner: Owner::User(user), asset_type: state.asset_type.clone() };
+    let key = WalletKey { owner: Owner::User(user), asset_type: state.asset_type };
     let balance = book.wallets.get(&key).map_or_else(Balance::zero, |wallet| wallet.balance.clone());
     Some(Answer { transaction, owned_with: Some(balance) })
 }
@@ -254,7 +254,7 @@ fn intent(book: &Book, command: &Command) -> Result<Intent, Refusal> {
         transaction_type,
         debit,
         credit,
-        asset_type: movement.asset_type.clone(),
+        asset_type: movement.asset_type,
         amount: movement.amount.clone(),
         floor: None,
         asset: None,
@@ -311,7 +311,7 @@ fn claim(book: &Book, user: UserId, asset: AssetId) -> Result<Intent, Refusal> {
         transaction_type: TransactionType::Claim,
         debit: Owner::Treasury,
         credit: Owner::User(user),
-        asset_type: state.asset_type.clone(),
+        asset_type: state.asset_type,
         amount: state.amount.clone(),
         floor: None,
         asset: Some(asset),
@@ -354,7 +354,7 @@ fn transferable(book: &Book, movement: &Movement, receiver: UserId) -> Result<()
     }
     let rules = rules(book, &movement.asset_type)?;
     if !rules.transferable {
-        return Err(Refusal::NotTransferable(movement.asset_type.clone()));
+        return Err(Refusal::NotTransferable(movement.asset_type));
     }
     not_frozen(book, movement.user)
 }
@@ -368,7 +368,7 @@ fn reversal(book: &Book, reverses: TransactionId, command: &Command) -> Result<I
         transaction_type: TransactionType::Reversal,
         debit: original.credit,
         credit: original.debit,
-        asset_type: original.asset_type.clone(),
+        asset_type: original.asset_type,
         amount: original.amount.clone(),
         floor: None,
         asset: None,
@@ -404,8 +404,8 @@ fn post(book: &Book, transaction: TransactionId, intent: Intent) -> Result<Posti
     let rules = rules(book, &intent.asset_type)?;
     intent.amount.check_scale(rules.scale.0)?;
     let amount = &intent.amount;
-    let debit_key = WalletKey { owner: intent.debit, asset_type: intent.asset_type.clone() };
-    let credit_key = WalletKey { owner: intent.credit, asset_type: intent.asset_type.clone() };
+    let debit_key = WalletKey { owner: intent.debit, asset_type: intent.asset_type };
+    let credit_key = WalletKey { owner: intent.credit, asset_type: intent.asset_type };
     let debit = wallet(book, &debit_key)?;
     let credit = wallet(book, &credit_key)?;
 
@@ -453,7 +453,7 @@ fn post(book: &Book, transaction: TransactionId, intent: Intent) -> Result<Posti
 /// Enters a posting into the book, for the commands behind it.
 fn enter(book: &mut Book, posting: &Posting) {
     for line in [&posting.debit, &posting.credit] {
-        let wallet = book.wallets.entry(line.wallet.clone()).or_insert_with(WalletState::unopened);
+        let wallet = book.wallets.entry(line.wallet).or_insert_with(WalletState::unopened);
         wallet.balance = line.balance_after.clone();
         wallet.credit_total = line.credit_total.clone();
         wallet.version = line.version;
@@ -480,7 +480,7 @@ fn enter(book: &mut Book, posting: &Posting) {
         Reversible {
             debit: posting.debit.wallet.owner,
             credit: posting.credit.wallet.owner,
-            asset_type: posting.asset_type.clone(),
+            asset_type: posting.asset_type,
             amount: posting.amount.clone(),
             reversed: false,
         },

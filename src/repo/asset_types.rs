@@ -31,7 +31,7 @@ pub fn all(conn: &mut PgConnection) -> Result<Vec<AssetType>> {
 /// # Errors
 /// [`Error::InvalidCursor`].
 pub fn page(conn: &mut PgConnection, request: &PageRequest) -> Result<Page<AssetType>> {
-    Page::from_all(all(conn)?, request, LIST, |asset_type| asset_type.code.clone())
+    Page::from_all(all(conn)?, request, LIST, |asset_type| asset_type.code)
 }
 
 /// One asset type.

@@ -52,7 +52,7 @@ pub fn holdings(conn: &mut PgConnection, user: UserId) -> Result<Vec<Holding>> {
 /// # Errors
 /// [`Error::InvalidCursor`].
 pub fn page_of_holdings(conn: &mut PgConnection, user: UserId, request: &PageRequest) -> Result<Page<Holding>> {
-    Page::from_all(holdings(conn, user)?, request, HOLDINGS, |holding| holding.asset_type.code.clone())
+    Page::from_all(holdings(conn, user)?, request, HOLDINGS, |holding| holding.asset_type.code)
 }
 
 /// What a user holds of one asset type.

@@ -192,7 +192,7 @@ pub(super) fn asset((id, status, expires_at, asset_type, amount, title, campaign
 /// The wallets that a command may move, as far as its assets leave that open.
 fn wallets_of(book: &Book, command: &Command) -> Vec<WalletKey> {
     let between = |asset_type: &AssetTypeCode, one: Owner, other: Owner| {
-        [one, other].map(|owner| WalletKey { owner, asset_type: asset_type.clone() }).to_vec()
+        [one, other].map(|owner| WalletKey { owner, asset_type: *asset_type }).to_vec()
     };
     match &command.action {
         Action::Claim { user, asset } => match book.assets.get(asset) {
@@ -200,7 +200,7 @@ fn wallets_of(book: &Book, command: &Command) -> Vec<WalletKey> {
                 between(&state.asset_type, Owner::User(*user), Owner::Treasury)
             }
             Some(state) if state.claimed.is_some_and(|(owner, _)| owner == *user) => {
-                vec![WalletKey { owner: Owner::User(*user), asset_type: state.asset_type.clone() }]
+                vec![WalletKey { owner: Owner::User(*user), asset_type: state.asset_type }]
             }
             _ => Vec::new(),
         },
@@ -300,7 +300,7 @@ fn lock_wallets(
             book.users.insert(user, status);
         }
         let (scale, minimum_balance, transferable) = rules;
-        book.asset_types.insert(asset_type.clone(), AssetTypeRules { scale, minimum_balance, transferable });
+        book.asset_types.insert(asset_type, AssetTypeRules { scale, minimum_balance, transferable });
         let owner = user.map_or(Owner::Treasury, Owner::User);
         book.wallets.insert(
             WalletKey { owner, asset_type },

@@ -1,22 +1,22 @@
 //! Opens the wallets that get their first entry, and writes the postings of a batch.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Integer, Jsonb, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid};
 
 use super::Failure;
-use crate::domain::posting::{Answer, Book, Command, EntryLine, Posting, WalletKey, WalletState};
+use crate::domain::posting::{Answer, Book, Command, EntryLine, Fast, Posting, WalletKey, WalletState};
 use crate::domain::{AssetTypeCode, Lane, Owner, UserId, WalletId};
 use crate::repo::statement::statement;
 
 /// The rows of the wallets that a batch moves.
-pub(super) struct WalletIds(HashMap<WalletKey, WalletId>);
+pub(super) struct WalletIds(Fast<WalletKey, WalletId>);
 
 impl WalletIds {
     pub(super) fn of(book: &Book) -> Self {
-        Self(book.wallets.iter().filter_map(|(key, wallet)| Some((key.clone(), wallet.id?))).collect())
+        Self(book.wallets.iter().filter_map(|(key, wallet)| Some((*key, wallet.id?))).collect())
     }
 
     pub(super) fn get(&self, key: &WalletKey) -> Option<WalletId> {

@@ -39,7 +39,7 @@ impl AssetChange {
                 .as_deref()
                 .map_or_else(|| before.description.clone(), |description| description.trim().to_owned()),
             kind: self.kind.unwrap_or(before.kind),
-            asset_type: self.asset_type.clone().unwrap_or_else(|| before.asset_type.clone()),
+            asset_type: self.asset_type.unwrap_or(before.asset_type),
             amount: self.amount.clone().unwrap_or_else(|| before.amount.clone()),
             expires_at: self.expires_at.unwrap_or(before.expires_at),
             campaign_id: self.campaign_id.unwrap_or(before.campaign_id),
@@ -104,9 +104,9 @@ pub fn edit(
         if after.campaign_id.is_some() {
             let wanted = match campaign_type {
                 Some(wanted) => wanted,
-                None if after.asset_type == before.asset_type => after.asset_type.clone(),
+                None if after.asset_type == before.asset_type => after.asset_type,
                 // It stays in its campaign, whose assets are all of one unit.
-                None => before.asset_type.clone(),
+                None => before.asset_type,
             };
             if wanted != after.asset_type {
                 let words = format!("Choose {wanted}, the asset type of the campaign.");

@@ -260,7 +260,7 @@ pub enum Missed {
 }
 
 /// What is left for someone who came too late.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Queryable)]
 pub struct Alternatives {
     /// The unit of what is gone.
     pub asset_type: AssetTypeCode,

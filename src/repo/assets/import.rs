@@ -233,8 +233,8 @@ pub fn import(conn: &mut PgConnection, actor: &Actor, text: &str, now: DateTime<
             .for_key_share()
             .load(conn)?;
         let is_so = |(new, scale): &(NewAssets, Scale)| {
-            scales.contains(&(new.asset_type.clone(), *scale))
-                && new.campaign_id.is_none_or(|id| held.contains(&(id, new.asset_type.clone())))
+            scales.contains(&(new.asset_type, *scale))
+                && new.campaign_id.is_none_or(|id| held.contains(&(id, new.asset_type)))
         };
         if !plan.lines.iter().all(is_so) {
             return Err(Refusal::Changed.into());

@@ -217,12 +217,8 @@ pub fn preview(conn: &mut PgConnection, chosen: &Chosen, fate: &Fate, now: DateT
 pub(super) fn sums<'a>(parts: impl Iterator<Item = (&'a AssetTypeCode, Scale, &'a Amount)>) -> Vec<Sum> {
     let mut sums: BTreeMap<&AssetTypeCode, Sum> = BTreeMap::new();
     for (code, scale, amount) in parts {
-        let sum = sums.entry(code).or_insert_with(|| Sum {
-            asset_type: code.clone(),
-            scale,
-            assets: 0,
-            value: Balance::zero(),
-        });
+        let sum =
+            sums.entry(code).or_insert_with(|| Sum { asset_type: *code, scale, assets: 0, value: Balance::zero() });
         sum.assets += 1;
         sum.value = sum.value.credited(amount);
     }
@@ -372,7 +368,7 @@ fn recreate(
             title: recreation.title.clone().unwrap_or_else(|| asset.title.clone()),
             description: asset.description.clone(),
             kind: asset.kind,
-            asset_type: asset.asset_type.clone(),
+            asset_type: asset.asset_type,
             amount: recreation.amount.clone().unwrap_or_else(|| asset.amount.clone()),
             expires_at: recreation.expires_at,
             campaign_id: asset.campaign_id.filter(|campaign| open.contains(campaign)),

@@ -120,7 +120,7 @@ pub(super) fn released(campaign: &Campaign, quantity: usize) -> NewAssets {
         title: campaign.title.clone(),
         description: campaign.description.clone(),
         kind: campaign.kind,
-        asset_type: campaign.asset_type.clone(),
+        asset_type: campaign.asset_type,
         amount: campaign.amount.clone(),
         expires_at: campaign.ends_at,
         campaign_id: Some(campaign.id),

@@ -194,7 +194,7 @@ fn conditions(filter: &CampaignFilter, now: DateTime<Utc>) -> Vec<Condition> {
         conditions.push(Box::new(campaigns::kind.eq(kind)));
     }
     if let Some(asset_type) = &filter.asset_type {
-        conditions.push(Box::new(campaigns::asset_type.eq(asset_type.clone())));
+        conditions.push(Box::new(campaigns::asset_type.eq(*asset_type)));
     }
     conditions
 }

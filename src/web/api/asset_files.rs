@@ -138,7 +138,7 @@ pub async fn export(_: Admin, query: QueryOf<ExportQuery>, now: Now, db: Data<Db
         text: query.q.filter(|text| !text.trim().is_empty()),
         ..AssetFilter::default()
     };
-    if let Some(code) = filter.asset_type.clone() {
+    if let Some(code) = filter.asset_type {
         db.run(move |conn| asset_types::one(conn, &code)).await?;
     }
     files::assets(db, filter, assets::USUAL, now).await

@@ -141,7 +141,7 @@ impl Row {
         let activity = Activity {
             transaction: row.transaction,
             transaction_type: row.transaction_type,
-            asset_type: asset_type.code.clone(),
+            asset_type: asset_type.code,
             scale: asset_type.scale,
             amount: row.amount,
             balance_after: row.balance_after,

@@ -309,7 +309,7 @@ pub async fn save(
     let form = AssetTypeForm { scale, ..form };
     let outcome = match form.parse(now.0) {
         Ok(changed) => {
-            let (code, change) = (changed.code.clone(), form.change(changed));
+            let (code, change) = (changed.code, form.change(changed));
             db.run(move |conn| asset_types::edit(conn, &by.0, &code, &change, now.0)).await
         }
         Err(errors) => Err(Error::Invalid(errors)),

@@ -154,7 +154,7 @@ impl MovementPage {
             .iter()
             .filter(|holding| holding.asset_type.transferable || !is_transfer)
             .filter(|holding| holding.can_give() || holding.asset_type.code.as_str() == chosen)
-            .map(|holding| (holding.asset_type.code.clone(), label(holding)))
+            .map(|holding| (holding.asset_type.code, label(holding)))
             .collect();
         let only: Option<&AssetTypeCode> = match offered.as_slice() {
             [(code, _)] => Some(code),
