@@ -131,7 +131,7 @@ pub struct Reversible {
     pub reversed: bool,
 }
 
-/// A map that is looked into many times for each movement. Its keys are the database's own numbers, of which
+/// A map that is looked into many times for each movement. Its keys are ids, and codes that admins chose, of which
 /// nobody makes up thousands that collide; what callers make up is kept in the standard one.
 pub type Fast<Key, Value> = foldhash::HashMap<Key, Value>;
 

@@ -17,8 +17,9 @@ use crate::schema::campaigns;
 /// commands that take any may need: none for campaigns that do not run and users who have all that
 /// they may. Assets that another batch holds are passed over.
 ///
-/// The status is a parameter here and below, so that a kept plan cannot use an index of all that is on offer,
-/// in all campaigns together.
+/// A kept plan may have been made when there was hardly anything on offer. So the status is a parameter, here and
+/// below, by which no index of all that is on offer serves; and the bounds and the order are those of the one
+/// index that leads to what a campaign has, so that nothing needs to be sorted, and no other index is in that order.
 pub(super) fn lock_offers(
     conn: &mut PgConnection,
     book: &mut Book,
@@ -41,17 +42,18 @@ pub(super) fn lock_offers(
     }
     let offered = statement::<AssetColumns>(sql!(
         locks,
-        "select a.* from unnest($::bigint[], $::bigint[]) wanted (campaign_id, number)
+        "select a.* from (select $ as status, * from unnest($::bigint[], $::bigint[]) n (campaign_id, number)) wanted
          cross join lateral (
              select id, status, expires_at, asset_type, amount, title, campaign_id from assets
-             where campaign_id = wanted.campaign_id and status = $
+             where campaign_id is not null and (campaign_id, status) >= (wanted.campaign_id, wanted.status)
+                 and (campaign_id, status) <= (wanted.campaign_id, wanted.status)
                  and (expires_at is null or expires_at > $)
-             order by id limit wanted.number " ["for update skip locked"] "
+             order by campaign_id, status, id limit wanted.number " ["for update skip locked"] "
          ) a"
     ))
+    .bind::<Text, _>(AssetStatus::Available)
     .bind::<Array<BigInt>, _>(wanted.keys().collect::<Vec<_>>())
     .bind::<Array<BigInt>, _>(wanted.values().collect::<Vec<_>>())
-    .bind::<Text, _>(AssetStatus::Available)
     .bind::<Timestamptz, _>(book.now)
     .load::<AssetRow>(conn)?;
     for row in offered {
@@ -104,16 +106,17 @@ fn look_for_more(conn: &mut PgConnection, book: &mut Book, short: Vec<CampaignId
     }
     let locked: Vec<AssetId> = book.assets.keys().copied().collect();
     let contended = statement::<BigInt>(
-        "select wanted.id from unnest($::bigint[]) wanted (id)
+        "select wanted.id from (select $ as status, * from unnest($::bigint[]) n (id)) wanted
          cross join lateral (
              select from assets
-             where campaign_id = wanted.id and status = $ and (expires_at is null or expires_at > $)
-                 and id <> all($)
-             limit 1
+             where campaign_id is not null and (campaign_id, status) >= (wanted.id, wanted.status)
+                 and (campaign_id, status) <= (wanted.id, wanted.status)
+                 and (expires_at is null or expires_at > $) and id <> all($)
+             order by campaign_id, status, id limit 1
          ) one",
     )
-    .bind::<Array<BigInt>, _>(short)
     .bind::<Text, _>(AssetStatus::Available)
+    .bind::<Array<BigInt>, _>(short)
     .bind::<Timestamptz, _>(book.now)
     .bind::<Array<BigInt>, _>(locked)
     .load::<CampaignId>(conn)?;
@@ -140,10 +143,13 @@ pub(super) fn count_claims(conn: &mut PgConnection, book: &mut Book, commands: &
     }
     let (campaigns, users): (Vec<CampaignId>, Vec<UserId>) = claimants.into_iter().unzip();
     let counted = statement::<(BigInt, BigInt, Integer)>(
-        "select c.campaign_id, c.user_id, max(c.campaign_claim)
+        "select wanted.campaign_id, wanted.user_id, own.claims
          from unnest($::bigint[], $::bigint[]) wanted (campaign_id, user_id)
-         join claims c on c.campaign_id = wanted.campaign_id and c.user_id = wanted.user_id
-         group by c.campaign_id, c.user_id",
+         cross join lateral (
+             select max(campaign_claim) as claims from claims
+             where campaign_id = wanted.campaign_id and user_id = wanted.user_id
+         ) own
+         where own.claims is not null",
     )
     .bind::<Array<BigInt>, _>(campaigns)
     .bind::<Array<BigInt>, _>(users)

@@ -74,9 +74,11 @@ fn read_keys(conn: &mut PgConnection, book: &mut Book, commands: &[&Command]) ->
     }
     let (callers, keys): (Vec<UserId>, Vec<&str>) = wanted.into_iter().unzip();
     let used = statement::<(BigInt, Text, Binary, Integer, Nullable<Uuid>, Nullable<Numeric>)>(
-        "select k.user_id, k.key, k.request_hash, k.item, k.transaction_id, k.owned_with
-         from unnest($::bigint[], $::text[]) wanted (user_id, key)
-         join idempotency_keys k on k.user_id = wanted.user_id and k.key = wanted.key",
+        "select k.* from unnest($::bigint[], $::text[]) wanted (user_id, key)
+         cross join lateral (
+             select user_id, key, request_hash, item, transaction_id, owned_with from idempotency_keys
+             where user_id = wanted.user_id and key = wanted.key offset 0
+         ) k",
     )
     .bind::<Array<BigInt>, _>(callers)
     .bind::<Array<Text>, _>(keys)
