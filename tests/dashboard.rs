@@ -103,6 +103,8 @@ async fn the_trial_balance_is_that_of_now_and_tells_what_is_wrong() {
     );
     assert!(proof["balanced"] == true && proof["invariants"].as_array().unwrap().len() == 11, "{proof}");
     assert_eq!(send(anna.get("/admin/ledger/trial-balance")).await.status(), 403);
+    // Which the start asked for; there is one at a time.
+    eventually("the first proof is over", || count_in(&web, "proofs where finished_at is not null") == 1);
     let damage = "set session_replication_role = replica;
                   update wallets set balance = balance + 1 where lane is null; reset session_replication_role";
     web.db.run_here(|conn| conn.batch_execute(damage).map_err(coffer::error::Error::broken)).unwrap();

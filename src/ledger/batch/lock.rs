@@ -73,6 +73,7 @@ fn read_keys(conn: &mut PgConnection, book: &mut Book, commands: &[&Command]) ->
         return Ok(());
     }
     let (callers, keys): (Vec<UserId>, Vec<&str>) = wanted.into_iter().unzip();
+    // Each is looked up by itself, as the offset makes the planner do, however few keys there were.
     let used = statement::<(BigInt, Text, Binary, Integer, Nullable<Uuid>, Nullable<Numeric>)>(
         "select k.* from unnest($::bigint[], $::text[]) wanted (user_id, key)
          cross join lateral (
