@@ -7,13 +7,12 @@
 mod support;
 
 use coffer::domain::posting::Command;
-use coffer::ledger::Outcomes;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text};
 use diesel::{PgConnection, sql_query};
 use serde::Deserialize;
 use support::bank::Bank;
-use support::books::{Books, Running, bonus, claim, spend, transfer};
+use support::books::{Books, bonus, claim, spend, transfer};
 use support::cluster::cluster_that_counts;
 use support::web::send;
 
@@ -133,12 +132,6 @@ impl Spent {
     }
 }
 
-/// Posts commands in one batch; none is refused.
-async fn post(ledger: &Running, commands: Vec<Command>) {
-    let outcomes = ledger.submit_together(commands, true).await.unwrap();
-    assert!(matches!(outcomes, Outcomes::Each(_)), "{outcomes:?}");
-}
-
 /// Posts batches of all sizes, and compares each with the budget. Of every user `commands` makes one
 /// command; all have a wallet with 100 CASH, and there is a credit for each.
 async fn batches_keep_to(name: &str, command: impl Fn(&Books, usize, &[coffer::domain::UserId]) -> Command) {
@@ -148,15 +141,15 @@ async fn batches_keep_to(name: &str, command: impl Fn(&Books, usize, &[coffer::d
     let users = books.users("user", 2 * SIZES[2]);
     let ledger = books.ledger(1, SIZES[2]);
     for group in users.chunks(SIZES[2]) {
-        post(&ledger, group.iter().map(|user| bonus(*user, "100", "CASH")).collect()).await;
+        ledger.post_all(group.iter().map(|user| bonus(*user, "100", "CASH")).collect()).await;
     }
     // The connection is set up, and all statements are prepared.
-    post(&ledger, vec![command(&books, 0, &users)]).await;
+    ledger.post_all(vec![command(&books, 0, &users)]).await;
     let mut meter = Meter::of(books.database.name());
     for size in SIZES {
         let commands = (0..size).map(|place| command(&books, place, &users)).collect();
         meter.forget();
-        post(&ledger, commands).await;
+        ledger.post_all(commands).await;
         meter.read().keeps_to(name, size);
     }
 }

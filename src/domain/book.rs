@@ -133,7 +133,7 @@ pub struct Reversible {
 
 /// A map that is looked into many times for each movement. Its keys are ids, and codes that admins chose, of which
 /// nobody makes up thousands that collide; what callers make up is kept in the standard one.
-pub type Fast<Key, Value> = foldhash::HashMap<Key, Value>;
+pub type FastMap<Key, Value> = foldhash::HashMap<Key, Value>;
 
 /// All that the commands of one batch may touch, as it stands under the batch's locks.
 #[derive(Debug, Clone)]
@@ -141,21 +141,21 @@ pub struct Book {
     /// The time of the batch.
     pub now: DateTime<Utc>,
     /// The users whose wallets are named.
-    pub users: Fast<UserId, UserStatus>,
+    pub users: FastMap<UserId, UserStatus>,
     /// The asset types that are named.
-    pub asset_types: Fast<AssetTypeCode, AssetTypeRules>,
+    pub asset_types: FastMap<AssetTypeCode, AssetTypeRules>,
     /// The assets that are named.
-    pub assets: Fast<AssetId, AssetState>,
+    pub assets: FastMap<AssetId, AssetState>,
     /// The wallets that are named.
-    pub wallets: Fast<WalletKey, WalletState>,
+    pub wallets: FastMap<WalletKey, WalletState>,
     /// The transactions that are to be reversed.
-    pub transactions: Fast<TransactionId, Reversible>,
+    pub transactions: FastMap<TransactionId, Reversible>,
     /// The idempotency keys that have been used, by caller.
     pub keys: HashMap<(UserId, String), KeyUse>,
     /// The campaigns of the assets that are named, and those that any asset is asked of.
-    pub campaigns: Fast<CampaignId, CampaignOffer>,
+    pub campaigns: FastMap<CampaignId, CampaignOffer>,
     /// How many assets of a campaign a user has claimed.
-    pub campaign_claims: Fast<(CampaignId, UserId), i32>,
+    pub campaign_claims: FastMap<(CampaignId, UserId), i32>,
 }
 
 impl Book {
@@ -163,14 +163,14 @@ impl Book {
     pub fn empty(now: DateTime<Utc>) -> Self {
         Self {
             now,
-            users: Fast::new(),
-            asset_types: Fast::new(),
-            assets: Fast::new(),
-            wallets: Fast::new(),
-            transactions: Fast::new(),
+            users: FastMap::new(),
+            asset_types: FastMap::new(),
+            assets: FastMap::new(),
+            wallets: FastMap::new(),
+            transactions: FastMap::new(),
             keys: HashMap::new(),
-            campaigns: Fast::new(),
-            campaign_claims: Fast::new(),
+            campaigns: FastMap::new(),
+            campaign_claims: FastMap::new(),
         }
     }
 }

@@ -8,7 +8,7 @@
 use chrono::{DateTime, Utc};
 
 pub use super::book::{
-    Answer, AssetState, AssetTypeRules, Book, CampaignOffer, Fast, KeyUse, Reversible, WalletKey, WalletState,
+    Answer, AssetState, AssetTypeRules, Book, CampaignOffer, FastMap, KeyUse, Reversible, WalletKey, WalletState,
 };
 pub use super::origin::Origin;
 use super::{

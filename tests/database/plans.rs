@@ -4,7 +4,6 @@
 use coffer::domain::posting::{Action, Command};
 use coffer::domain::{AssetId, CampaignId, UserId};
 use coffer::error::{Error, Refusal};
-use coffer::ledger::Outcomes;
 use diesel::prelude::*;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
@@ -32,11 +31,6 @@ fn looks(books: &Books, posting_threads: i64) -> Vec<Looks> {
                         )))::bigint as rows
                  from pg_stat_user_tables t order by relname";
     sql_query(looks).load(&mut conn).unwrap()
-}
-
-async fn post(ledger: &Running, commands: Vec<Command>) {
-    let outcomes = ledger.submit_together(commands, true).await.unwrap();
-    assert!(matches!(outcomes, Outcomes::Each(_)), "{outcomes:?}");
 }
 
 /// What is there to be claimed.
@@ -77,8 +71,8 @@ async fn post_all_kinds(books: &Books, ledger: &Running, users: &[UserId], suppl
         movements.push(transfer(*user, users[(place + 1) % users.len()], "1", "CASH"));
     }
     let posted = gifts_and_kept.len() + movements.len() + 1;
-    post(ledger, gifts_and_kept).await;
-    post(ledger, movements).await;
+    ledger.post_all(gifts_and_kept).await;
+    ledger.post_all(movements).await;
     let late = ledger.submit(claim_any(users[0], supply.sold_out)).await;
     assert!(matches!(late, Err(Error::Refused(Refusal::SoldOut))), "{late:?}");
     posted
@@ -108,9 +102,9 @@ async fn posting_looks_at_what_it_posts_only(claimants: usize, is_one_campaigns:
     let another = books.ledger(1, 1_000);
     for users in late.chunks(500) {
         let credits = supply.credits(&books, users.len());
-        post(&another, users.iter().map(|user| bonus(*user, "100", "CASH")).collect()).await;
+        another.post_all(users.iter().map(|user| bonus(*user, "100", "CASH")).collect()).await;
         let claims = users.iter().zip(credits).map(|(user, credit)| keyed(claim(*user, credit), "a claim"));
-        post(&another, claims.collect()).await;
+        another.post_all(claims.collect()).await;
     }
     another.stop();
     let before = looks(&books, 1);

@@ -384,6 +384,14 @@ impl std::ops::Deref for Running {
     }
 }
 
+impl Running {
+    /// Posts commands together; none is refused.
+    pub async fn post_all(&self, commands: Vec<Command>) {
+        let outcomes = self.submit_together(commands, true).await.unwrap();
+        assert!(matches!(outcomes, Outcomes::Each(_)), "{outcomes:?}");
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         if Arc::strong_count(&self.0) == 1 {

@@ -243,6 +243,8 @@ type LockedWallet = (
     i64,
 );
 
+/// Locks the wallets that are there. Owners and units are looked up behind the locks' order, not joined before it:
+/// a unit once, instead of once for each wallet.
 fn lock_wallets(
     conn: &mut PgConnection,
     book: &mut Book,

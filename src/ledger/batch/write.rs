@@ -7,12 +7,12 @@ use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Binary, Integer, Jsonb, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid};
 
 use super::Failure;
-use crate::domain::posting::{Answer, Book, Command, EntryLine, Fast, Posting, WalletKey, WalletState};
+use crate::domain::posting::{Answer, Book, Command, EntryLine, FastMap, Posting, WalletKey, WalletState};
 use crate::domain::{AssetTypeCode, Lane, Owner, UserId, WalletId};
 use crate::repo::statement::statement;
 
 /// The rows of the wallets that a batch moves.
-pub(super) struct WalletIds(Fast<WalletKey, WalletId>);
+pub(super) struct WalletIds(FastMap<WalletKey, WalletId>);
 
 impl WalletIds {
     pub(super) fn of(book: &Book) -> Self {

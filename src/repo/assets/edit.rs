@@ -102,12 +102,8 @@ pub fn edit(
         let after = change.applied_to(&before);
         let mut errors = faults(&before, &after, now);
         if after.campaign_id.is_some() {
-            let wanted = match campaign_type {
-                Some(wanted) => wanted,
-                None if after.asset_type == before.asset_type => after.asset_type,
-                // It stays in its campaign, whose assets are all of one unit.
-                None => before.asset_type,
-            };
+            // Where it stays in its campaign, all assets are of the unit that it has.
+            let wanted = campaign_type.unwrap_or(before.asset_type);
             if wanted != after.asset_type {
                 let words = format!("Choose {wanted}, the asset type of the campaign.");
                 errors.push(FieldError::new("asset_type", words));

@@ -54,7 +54,7 @@ impl CampaignChange {
             title: trimmed(&self.title, &before.title),
             description: trimmed(&self.description, &before.description),
             kind: self.kind.unwrap_or(before.kind),
-            asset_type: *self.asset_type.as_ref().unwrap_or(&before.asset_type),
+            asset_type: self.asset_type.unwrap_or(before.asset_type),
             amount: self.amount.as_ref().unwrap_or(&before.amount).clone(),
             starts_at: self.starts_at.unwrap_or(before.starts_at),
             ends_at: self.ends_at.unwrap_or(before.ends_at),
