@@ -1,9 +1,10 @@
 //! What is remembered for speed alone, in bounded space: facts that never change, or of which whoever
 //! remembers them finds out whether they have. It may be lost at any moment.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
+
+use foldhash::HashMap;
 
 /// A bounded memory. What is asked for stays; of the rest the older half goes when the newer is full.
 pub struct Memory<K, V> {
@@ -19,7 +20,7 @@ struct Halves<K, V> {
 impl<K: Eq + Hash, V: Clone> Memory<K, V> {
     /// A memory of at most `most` facts, with none in it.
     pub fn of_at_most(most: usize) -> Self {
-        let halves = Mutex::new(Halves { newer: HashMap::new(), older: HashMap::new() });
+        let halves = Mutex::new(Halves { newer: HashMap::default(), older: HashMap::default() });
         Self { half: most / 2, halves }
     }
 

@@ -1,10 +1,10 @@
 //! What is counted and timed while Coffer runs, for `/metrics`. Every name stands here once.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use foldhash::HashMap;
 use metrics::{
     Counter, Gauge, Histogram, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
@@ -118,11 +118,11 @@ struct Answers {
 
 thread_local! {
     /// Those of each route that this thread has served: to find them anew costs more than to use them.
-    static ANSWERS: RefCell<HashMap<String, Vec<Answers>>> = RefCell::default();
+    static ANSWERS: RefCell<HashMap<&'static str, Vec<Answers>>> = RefCell::default();
 }
 
 /// A request was answered. `route` is its pattern, not what stood in its place.
-pub fn request(method: &str, route: &str, status: u16, took: Duration) {
+pub fn request(method: &str, route: &'static str, status: u16, took: Duration) {
     let method = known(method);
     ANSWERS.with_borrow_mut(|answers| {
         let of_route = answers.get(route).and_then(|all| all.iter().find(|a| a.method == method && a.status == status));
@@ -131,12 +131,11 @@ pub fn request(method: &str, route: &str, status: u16, took: Duration) {
             known.time.record(took);
             return;
         }
-        let labels = (route.to_owned(), status.to_string());
-        let count = counter!(REQUESTS, "method" => method, "route" => labels.0.clone(), "status" => labels.1);
-        let time = histogram!(REQUEST_TIME, "method" => method, "route" => labels.0);
+        let count = counter!(REQUESTS, "method" => method, "route" => route, "status" => status.to_string());
+        let time = histogram!(REQUEST_TIME, "method" => method, "route" => route);
         count.increment(1);
         time.record(took);
-        answers.entry(route.to_owned()).or_default().push(Answers { method, status, count, time });
+        answers.entry(route).or_default().push(Answers { method, status, count, time });
     });
 }
 

@@ -52,6 +52,8 @@ const STANDINGS: &[(&str, &str, &str)] = &[
     ("claims, 64 connections, to one call by pgbench, 32 clients", "claims/64", "one-call/32"),
     ("claims, 64 connections, to TPC-B by pgbench, 32 clients", "claims/64", "tpc-b/32"),
     ("claims, 64 connections, to hello, 64 connections", "claims/64", "hello/64"),
+    ("the last minute of claims, spends and transfers to the first", "soak/10", "soak/1"),
+    ("hello behind the last minute to that behind the first", "machine/10", "machine/1"),
 ];
 
 /// Rates that are asked for as they are, on the class of machine that they were set on.

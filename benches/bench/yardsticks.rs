@@ -144,7 +144,8 @@ impl Hello {
         Self { child, address: address.trim().to_owned() }
     }
 
-    fn run(&self, extent: Extent, connections: usize) -> Run {
+    /// Asks it for as long as is wanted.
+    pub fn run(&self, extent: Extent, connections: usize) -> Run {
         let request = wire::get("/");
         let load = Load {
             address: &self.address,

@@ -379,31 +379,32 @@ impl Activity {
     }
 }
 
-/// The latest lines of all wallets of a user, newest first. Reads `limit` lines of each wallet's
-/// index, however long their histories are.
+/// The latest ten lines of all wallets of a user, newest first. Reads as many of each wallet's index, however
+/// long their histories are. Planned once, which a number of lines that is not known beforehand would prevent.
 ///
 /// # Errors
 /// The database's.
-pub fn recent_of(conn: &mut PgConnection, user: UserId, limit: i64) -> QueryResult<Vec<Activity>> {
+pub fn recent_of(conn: &mut PgConnection, user: UserId) -> QueryResult<Vec<Activity>> {
     statement::<(Uuid, Text, Text, SmallInt, Numeric, Numeric, Text, Nullable<Text>, Timestamptz)>(
         "select t.id, t.type, t.asset_type, y.scale, e.amount, e.balance_after, t.description, o.external_id,
                 e.created_at
          from (
              select e.* from wallets w
              cross join lateral (
-                 select * from entries where wallet_id = w.id order by created_at desc, version desc limit $
+                 select * from entries where wallet_id = w.id order by created_at desc, version desc limit 10
              ) e
              where w.user_id = $
-             order by e.created_at desc, e.version desc limit $
+             order by e.created_at desc, e.version desc limit 10
          ) e
-         join transactions t on t.id = e.transaction_id
+         cross join lateral (select * from transactions where id = e.transaction_id limit 1) t
          join asset_types y on y.code = t.asset_type
-         join wallets ow on ow.id = case when e.amount > 0 then t.debit_wallet_id else t.credit_wallet_id end
-         left join users o on o.id = ow.user_id
+         cross join lateral (
+             select user_id from wallets
+             where id = case when e.amount > 0 then t.debit_wallet_id else t.credit_wallet_id end limit 1
+         ) ow
+         left join lateral (select external_id from users where id = ow.user_id limit 1) o on true
          order by e.created_at desc, e.version desc",
     )
-    .bind::<BigInt, _>(limit)
     .bind::<BigInt, _>(user)
-    .bind::<BigInt, _>(limit)
     .load(conn)
 }

@@ -82,6 +82,16 @@ impl Drop for Inside {
     }
 }
 
+/// The route that a request has reached, for its log line and what is counted.
+#[derive(Clone, Copy)]
+struct Reached(&'static str);
+
+/// The path of the route that a request has reached, with what is variable in braces; `-` where it is none.
+pub fn route_of(req: &HttpRequest) -> &'static str {
+    let reached = req.extensions().get::<Reached>().map(|reached| reached.0);
+    reached.filter(|path| !path.is_empty()).unwrap_or("-")
+}
+
 /// Waits for something that the caller is to send. Until it is there others have the place, so that
 /// no number of slow callers keeps them out; it is the number of connections that bounds those.
 ///
@@ -107,10 +117,11 @@ pub async fn outside<T>(req: &HttpRequest, arriving: impl Future<Output = Result
 /// # Errors
 /// Those of what lies within.
 pub async fn pass(
-    route: &Route,
+    route: &'static Route,
     req: ServiceRequest,
     next: Next<BoxBody>,
 ) -> std::result::Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    req.extensions_mut().insert(Reached(route.path));
     if is_for_monitors(route.path) {
         return next.call(req).await;
     }

@@ -89,8 +89,7 @@ pub async fn observe(
     let mut res = next.call(req).instrument(span).await?;
     let took = started.elapsed();
     let req = res.request().clone();
-    let pattern = req.match_pattern();
-    let route = pattern.as_deref().unwrap_or("-");
+    let route = gate::route_of(&req);
     let code = res.response().extensions().get::<Code>().map(|code| code.0);
     meters::request(req.method().as_str(), route, res.status().as_u16(), took);
     macro_rules! line {

@@ -193,9 +193,8 @@ fn lists(books: &Books) {
         repo::campaigns::offers(conn, &anna, &CampaignFilter::default(), &first, noon())
     });
     assert_eq!(offers.unwrap().items[0].left, Offer::COUNTED + 1);
-    by_index(&mut conn, "what campaigns offer", |conn| repo::campaigns::claimable_first(conn, &anna, 3, noon()))
-        .unwrap();
-    by_index(&mut conn, "what is offered first", |conn| repo::assets::claimable_first(conn, 3, noon())).unwrap();
+    by_index(&mut conn, "what campaigns offer", |conn| repo::campaigns::claimable_first(conn, &anna, noon())).unwrap();
+    by_index(&mut conn, "what is offered first", |conn| repo::assets::claimable_first(conn, noon())).unwrap();
     by_index(&mut conn, "what is left", |conn| repo::assets::alternatives(conn, Missed::Asset(AssetId(7)), noon()))
         .unwrap();
     by_index(&mut conn, "one asset", |conn| repo::assets::one(conn, Viewer::Admin, AssetId(7), noon())).unwrap();
@@ -207,7 +206,7 @@ fn histories(books: &Books) {
     let mut conn = books.conn();
     let user = UserId(777);
     by_index(&mut conn, "a user's balances", |conn| repo::wallets::holdings(conn, user)).unwrap();
-    let recent = by_index(&mut conn, "what happened lately", |conn| repo::transactions::recent_of(conn, user, 10));
+    let recent = by_index(&mut conn, "what happened lately", |conn| repo::transactions::recent_of(conn, user));
     let recent = recent.unwrap();
     assert_eq!(recent.len(), 10);
     assert!(recent.is_sorted_by_key(|activity| std::cmp::Reverse(activity.created_at)));

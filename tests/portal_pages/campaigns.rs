@@ -181,7 +181,7 @@ async fn twenty_campaigns_take_as_many_queries_as_one() {
         queries(&branch.bank.web, |conn| {
             let anna = users::by_external_id(conn, "anna")?.unwrap();
             let (filter, first) = (CampaignFilter::default(), PageRequest::first(24));
-            let urgent = campaigns::claimable_first(conn, &anna, 3, Utc::now())?;
+            let urgent = campaigns::claimable_first(conn, &anna, Utc::now())?;
             Ok((campaigns::offers(conn, &anna, &filter, &first, Utc::now())?.items.len(), urgent.len()))
         })
     };

@@ -13,7 +13,7 @@ use crate::repo::wallets::{self, WalletFilter, WalletView};
 use crate::repo::{Page, PageRequest};
 
 /// How many claims, transactions and lines of the audit log are in it.
-const LATEST: i64 = 8;
+const LATEST: i64 = 10;
 
 /// How many sessions and wallets are in it.
 const MOST: i64 = 50;
@@ -52,7 +52,7 @@ pub fn of(conn: &mut PgConnection, user: &str, now: DateTime<Utc>) -> Result<Pic
         Ok(Picture {
             wallets: wallets::page(conn, &wallets, &all)?.items,
             claims: claims::page(conn, &claims, NEWEST_FIRST, &latest)?,
-            activity: transactions::recent_of(conn, user.id, LATEST)?,
+            activity: transactions::recent_of(conn, user.id)?,
             sessions: sessions::page(conn, user.id, &all, now)?,
             suffered: audit::page(conn, &suffered, &latest)?,
             done: audit::page(conn, &done, &latest)?,

@@ -22,9 +22,6 @@ use crate::web::view::{self, Chrome, grouped};
 /// How many credits and campaigns are offered.
 const CREDITS: usize = 3;
 
-/// How many movements are shown.
-const ACTIVITY: i64 = 10;
-
 #[derive(Template)]
 #[template(path = "wallet/overview.html")]
 struct WalletPage {
@@ -75,9 +72,9 @@ pub async fn show(current: CurrentUser, chrome: Chrome, now: Now, db: Data<Db>) 
     let (holdings, offers, credits, activity) = db
         .run(move |conn| {
             let holdings = wallets::holdings(conn, user.id)?;
-            let offers = campaigns::claimable_first(conn, &user, CREDITS, now)?;
-            let credits = assets::claimable_first(conn, CREDITS, now)?;
-            Ok((holdings, offers, credits, transactions::recent_of(conn, user.id, ACTIVITY)?))
+            let offers = campaigns::claimable_first(conn, &user, now)?;
+            let credits = assets::claimable_first(conn, now)?;
+            Ok((holdings, offers, credits, transactions::recent_of(conn, user.id)?))
         })
         .await?;
     let asset_types: Vec<_> = holdings.iter().map(|holding| holding.asset_type.clone()).collect();
