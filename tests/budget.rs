@@ -7,17 +7,21 @@
 mod support;
 
 use coffer::domain::posting::Command;
+use coffer::repo;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text};
 use diesel::{PgConnection, sql_query};
 use serde::Deserialize;
 use support::bank::Bank;
-use support::books::{Books, bonus, claim, spend, transfer};
+use support::books::{Books, bonus, claim, noon, spend, transfer};
 use support::cluster::cluster_that_counts;
 use support::web::send;
 
 /// How many commands a batch has.
 const SIZES: [usize; 3] = [1, 64, 256];
+
+/// How often a page is looked at.
+const LOOKS: usize = 20;
 
 /// What a batch may cost.
 #[derive(Debug, Deserialize)]
@@ -53,6 +57,9 @@ struct Statement {
     calls: i64,
     #[diesel(sql_type = BigInt)]
     rows: i64,
+    /// How often it was planned, where that is counted.
+    #[diesel(sql_type = BigInt)]
+    plans: i64,
 }
 
 /// Looks at what is done in one database, from another one.
@@ -78,7 +85,7 @@ impl Meter {
     /// What was done since, in an order that does not change.
     fn read(&mut self) -> Spent {
         let statements = sql_query(
-            "select regexp_replace(s.query, '\\s+', ' ', 'g') as query, s.toplevel, s.calls, s.rows
+            "select regexp_replace(s.query, '\\s+', ' ', 'g') as query, s.toplevel, s.calls, s.rows, s.plans
              from pg_stat_statements s join pg_database d on d.oid = s.dbid
              where d.datname = $1 order by not s.toplevel, s.query",
         );
@@ -183,4 +190,31 @@ async fn a_claim_over_http_by_somebody_known_costs_a_batch_and_nothing_else() {
     assert_eq!(send(bank.anna.claim(credits[1])).await.status(), 201);
     let spent = meter.read();
     assert_eq!(spent.calls(true), Budget::of("claims").statements, "{}", spent.told());
+}
+
+#[tokio::test]
+async fn what_is_looked_for_at_every_sight_of_a_wallet_is_planned_once() {
+    cluster_that_counts();
+    let books = Books::new();
+    let user = books.users("user", 1)[0];
+    let ledger = books.ledger(1, SIZES[1]);
+    ledger.post_all((0..20).map(|_| bonus(user, "100", "CASH")).collect()).await;
+    books.assets(5, "1", "CASH", None);
+    books.assets_of(books.campaign("1", "CASH", 1), 5);
+    books.run("analyze");
+    let mut conn = books.conn();
+    sql_query("set pg_stat_statements.track_planning = on").execute(&mut conn).unwrap();
+    let viewer = repo::users::by_external_id(&mut conn, "user_1").unwrap().unwrap();
+    let mut meter = Meter::of(books.database.name());
+    meter.forget();
+    for _ in 0..LOOKS {
+        assert_eq!(repo::campaigns::claimable_first(&mut conn, &viewer, noon()).unwrap().len(), 1);
+        assert_eq!(repo::assets::claimable_first(&mut conn, noon()).unwrap().len(), 3);
+        assert_eq!(repo::transactions::recent_of(&mut conn, user).unwrap().len(), 10);
+    }
+    let spent = meter.read();
+    let planned = |part: &str| spent.0.iter().find(|statement| statement.query.contains(part)).unwrap().plans;
+    let plans = ["from campaigns p", "with expiring", "from entries where wallet_id"].map(planned);
+    // PostgreSQL makes five plans that are for one time, to know what those are worth, and one to keep.
+    assert_eq!(plans, [6; 3], "{}", spent.told());
 }

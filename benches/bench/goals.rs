@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::reads::RANGES;
+use super::reads::{RANGES, totals_of};
 use super::record::Stage;
 
 /// What is to be reached, and what was.
@@ -104,18 +104,19 @@ fn reads(stage: &Stage) -> Vec<Goal> {
         let measured = stage.value(key)?;
         Some(Goal { title, bound: Some(Bound::AtMost), goal, unit: "ms".to_owned(), measured })
     };
-    let [short, long] = RANGES.map(|days| format!("/wallet/{{code}}, {days} days"));
+    let [short, long] = RANGES.map(totals_of);
+    let statement = format!("/wallet/{{code}}, {} days", RANGES[1]);
     let goals = [
         limit("/wallet", 5.0, "/wallet"),
         limit("history page", 5.0, "/transactions"),
+        limit(&statement, 5.0, &statement),
         limit("date-range totals", 5.0, &long),
         limit("admin's dashboard", 50.0, "/admin"),
     ];
     let of_range = stage.value(&long).zip(stage.value(&short)).map(|(long, short)| Goal {
         title: format!("date-range totals of {} days to {} days", RANGES[1], RANGES[0]),
-        // The page draws a point per day, or every other day, as well.
         bound: Some(Bound::AtMost),
-        goal: 1.5,
+        goal: 1.25,
         unit: "×".to_owned(),
         measured: long / short,
     });

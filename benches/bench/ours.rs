@@ -66,13 +66,16 @@ pub fn claims<'a>(scene: &'a Scene<'a>, extent: Extent, connections: usize) -> C
     })
 }
 
-/// One credit that everybody wants: one gets it, and all others are told so for as long as it lasts.
+/// One credit that everybody wants: one has just got it, and all others are told so for as long as it lasts.
 fn stampede(scene: &Scene<'_>, extent: Extent) -> Run {
     let credit = scene.create_credits(1)[0];
-    let load = load(scene, extent, 256);
-    let next = |turn: usize| Some(claim(credit, &scene.token(turn)));
-    // 201 for the one who gets it, and 200 when the same asks again.
-    observed(scene, &Load { next: &next, right: &[409, 201, 200], ..load })
+    let winner = 0;
+    wire::ask(&scene.server.address, &claim(credit, &scene.token_of(winner)));
+    let next = |turn: usize| {
+        let place = scene.place(turn);
+        Some(claim(credit, &scene.token_of(if place == winner { winner + 1 } else { place })))
+    };
+    observed(scene, &Load { next: &next, right: &[409], ..load(scene, extent, 256) })
 }
 
 /// An admin's transfers between users, many at a time.

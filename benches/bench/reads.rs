@@ -2,10 +2,12 @@
 
 use std::time::Instant;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{NaiveDate, TimeDelta, Utc};
+use serde_json::json;
 
 use super::record::Value;
 use super::server::PASSWORD;
+use super::wire;
 
 /// Each page is looked at so often.
 const LOOKS: usize = 31;
@@ -19,12 +21,15 @@ pub fn of_a_user(asset_type: &str) -> Vec<(String, String)> {
     let mut pages = pages(&["/wallet", "/credits", "/claims", "/transactions", &wallet]);
     // Kept apart by name, since the dates change from day to day.
     pages[4].0 = "/wallet/{code}".to_owned();
-    let today = Utc::now().date_naive();
-    pages.extend(RANGES.map(|days| {
-        let since = today - TimeDelta::days(days - 1);
-        (format!("/wallet/{{code}}, {days} days"), format!("{wallet}?start_date={since}&end_date={today}"))
-    }));
+    pages.extend(RANGES.map(|days| (format!("/wallet/{{code}}, {days} days"), format!("{wallet}?{}", range(days)))));
     pages
+}
+
+/// The last days as a query.
+fn range(days: i64) -> String {
+    let today = Utc::now().date_naive();
+    let since: NaiveDate = today - TimeDelta::days(days - 1);
+    format!("start_date={since}&end_date={today}")
 }
 
 /// What an admin looks at.
@@ -46,6 +51,42 @@ pub fn of_an_admin() -> Vec<(String, String)> {
 
 fn pages(paths: &[&str]) -> Vec<(String, String)> {
     paths.iter().map(|path| ((*path).to_owned(), (*path).to_owned())).collect()
+}
+
+/// How long scripts wait for the totals of both ranges, which take turns, with one row of each, since pages tell as
+/// many rows as there are: milliseconds.
+pub fn totals(address: &str, login: &str, asset_type: &str) -> Vec<Value> {
+    let body = json!({"login": login, "password": PASSWORD});
+    let signed_in = wire::call(address, "/api/v1/auth/login", None, &body);
+    let token = signed_in["access_token"].as_str().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = reqwest::Client::new();
+        let get = async |path: &str| -> serde_json::Value {
+            let answer = client.get(format!("http://{address}/api/v1{path}")).bearer_auth(token).send().await.unwrap();
+            answer.json().await.unwrap()
+        };
+        let wallets = get("/wallets").await;
+        let wallet = wallets["data"].as_array().unwrap().iter().find(|wallet| wallet["asset_type"] == asset_type);
+        let wallet = wallet.unwrap()["id"].as_i64().unwrap();
+        let mut times = RANGES.map(|_| Vec::with_capacity(LOOKS));
+        for _ in 0..LOOKS {
+            for (days, times) in RANGES.iter().zip(&mut times) {
+                let path = format!("/wallets/{wallet}/transactions?limit=1&{}", range(*days));
+                let began = Instant::now();
+                let told = get(&path).await;
+                times.push(began.elapsed().as_secs_f64() * 1000.0);
+                assert!(told["totals"]["credit"].is_string(), "{told}");
+            }
+        }
+        let of_range = |(days, times): (i64, _)| Value::new(&totals_of(days), &totals_of(days), "ms", times);
+        RANGES.into_iter().zip(times).map(of_range).collect()
+    })
+}
+
+/// What goals call the totals of so many days.
+pub fn totals_of(days: i64) -> String {
+    format!("totals of {days} days")
 }
 
 /// Signs in as a browser does, and looks at every page: milliseconds from the request to the last

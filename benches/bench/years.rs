@@ -43,6 +43,7 @@ pub fn rows_and_values(extent: Extent, share: usize) -> (Vec<Row>, Vec<Value>) {
         ))
         .unwrap();
     values.extend(reads::look(&server.address, "user_7", &reads::of_a_user("GOLD")));
+    values.extend(reads::totals(&server.address, "user_7", "GOLD"));
     values.extend(reads::look(&server.address, "root", &reads::of_an_admin()));
 
     let scene = Scene::of(&server, "GOLD", "root", (1..=USERS).map(|number| format!("user_{number}")));
