@@ -11,7 +11,7 @@ use super::wire;
 pub const CONNECTIONS: [usize; 4] = [1, 16, 64, 256];
 
 /// The most that a second may bring, for the credits that are made beforehand.
-const MOST_CLAIMS_PER_SECOND: usize = 15_000;
+const MOST_CLAIMS_PER_SECOND: usize = 30_000;
 
 /// How many movements a request of many has.
 const MANY: usize = 1_000;

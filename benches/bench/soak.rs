@@ -37,7 +37,7 @@ pub fn rows_and_values(minute: Duration) -> (Vec<Row>, Vec<Value>) {
             scene.stock((CREDITS * minute.as_secs_f64()) as usize);
             ours::mixed(scene, extent, CONNECTIONS)
         });
-        let title = format!("minute {number}: hello by actix");
+        let title = format!("behind minute {number}: hello by actix, {} s", control.lasting.as_secs());
         [ours, Case::new(&format!("machine/{number}"), &title, "answers/s", move || hello.run(control, CONNECTIONS))]
     });
     let before = server.watched().memory();

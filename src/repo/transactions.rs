@@ -380,7 +380,8 @@ impl Activity {
 }
 
 /// The latest ten lines of all wallets of a user, newest first. Reads as many of each wallet's index, however
-/// long their histories are. Planned once, which a number of lines that is not known beforehand would prevent.
+/// long their histories are. Planned once, which a number of lines that is not known beforehand would prevent;
+/// what belongs to them is looked up as by [`views!`].
 ///
 /// # Errors
 /// The database's.

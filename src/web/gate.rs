@@ -18,7 +18,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 
 use super::client::Client;
 use super::extract::Door;
-use super::{Access, Route, auth, extract, middleware};
+use super::{Access, ROUTES, Route, UNROUTED, auth, extract, middleware};
 use crate::config::Bounds;
 use crate::crowd::Crowd;
 use crate::ephemeral::{Class, Rate, Standing, Throttles, within_budget};
@@ -86,10 +86,15 @@ impl Drop for Inside {
 #[derive(Clone, Copy)]
 struct Reached(&'static str);
 
-/// The path of the route that a request has reached, with what is variable in braces; `-` where it is none.
+/// The path of the route that a request has reached, with what is variable in braces, or of one that takes other
+/// methods; `-` where there is none.
 pub fn route_of(req: &HttpRequest) -> &'static str {
     let reached = req.extensions().get::<Reached>().map(|reached| reached.0);
-    reached.filter(|path| !path.is_empty()).unwrap_or("-")
+    let with_other_methods = || {
+        let path = req.match_pattern()?;
+        ROUTES.iter().map(|route| route.path).find(|known| *known == path)
+    };
+    reached.filter(|path| *path != UNROUTED.path).or_else(with_other_methods).unwrap_or("-")
 }
 
 /// Waits for something that the caller is to send. Until it is there others have the place, so that
@@ -236,7 +241,6 @@ pub fn whole_seconds(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ROUTES;
     use super::*;
 
     #[test]

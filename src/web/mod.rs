@@ -74,7 +74,7 @@ pub struct Route {
     pub access: Access,
 }
 
-/// What is at none of the routes, as far as limits go: a page.
+/// What is at none of the routes: a page without a path.
 const UNROUTED: &Route = &Route { method: Method::GET, path: "", access: Access::Public };
 
 /// Writes the table and, from the same lines, what puts the handlers behind it and, for a scope

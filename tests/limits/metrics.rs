@@ -31,6 +31,10 @@ async fn what_happens_is_counted_by_route_and_outcome() {
     assert_eq!(status(as_user(client.post(&claim), "user_alice")).await, 200);
     assert_eq!(status(as_user(client.post(&claim), "user_bob")).await, 409);
     assert_eq!(status(client.get(url("/nobody/has/been/here"))).await, 404);
+    let other_methods = ["/wallet", "/health", "/api/v1/assets/{id}/claim"];
+    for path in other_methods {
+        assert_eq!(status(client.delete(url(&path.replace("{id}", "7")))).await, 405, "{path}");
+    }
 
     let answer = send(client.get(url("/metrics"))).await;
     assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
@@ -45,6 +49,10 @@ async fn what_happens_is_counted_by_route_and_outcome() {
     };
     assert_eq!((claims(201), claims(200), claims(409)), (1.0, 1.0, 1.0));
     assert_eq!(value(&text, "coffer_http_requests_total{method=\"GET\",route=\"-\",status=\"404\"}"), 1.0);
+    for path in other_methods {
+        let labels = format!("method=\"DELETE\",route=\"{path}\",status=\"405\"");
+        assert_eq!(value(&text, &format!("coffer_http_requests_total{{{labels}}}")), 1.0, "{path}");
+    }
     assert!(!text.contains("nobody"), "addresses that are made up are no labels");
     assert!(
         value(&text, "coffer_http_request_duration_seconds_count{method=\"POST\",route=\"/api/v1/assets/{id}/claim\"}")

@@ -260,6 +260,6 @@ async fn the_picture_of_a_user_takes_as_many_queries_however_much_there_is() {
     let (full, many) = look();
     assert_eq!((few, many), (7, 7));
     let found = (full.claims.items.len(), full.wallets.len(), full.activity.len(), full.sessions.items.len());
-    assert_eq!(found, (8, 2, 8, 2));
+    assert_eq!(found, (10, 2, 10, 2));
     assert_eq!((full.suffered.items.len(), full.done.items.len()), (3, 0));
 }

@@ -12,7 +12,7 @@ use crate::repo::transactions::{self, Activity};
 use crate::repo::wallets::{self, WalletFilter, WalletView};
 use crate::repo::{Page, PageRequest};
 
-/// How many claims, transactions and lines of the audit log are in it.
+/// How many claims and lines of the audit log are in it: as many as there are transactions.
 const LATEST: i64 = 10;
 
 /// How many sessions and wallets are in it.

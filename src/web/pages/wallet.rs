@@ -19,7 +19,7 @@ use crate::web::auth::CurrentUser;
 use crate::web::extract::Now;
 use crate::web::view::{self, Chrome, grouped};
 
-/// How many credits and campaigns are offered.
+/// How many credits and campaigns are offered: as many as are found of either.
 const CREDITS: usize = 3;
 
 #[derive(Template)]
