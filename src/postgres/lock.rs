@@ -12,8 +12,16 @@ use crate::error::Fatal;
 /// The lock on a data folder that one Coffer holds at a time. It ends with its process, however
 /// that ends.
 #[derive(Debug)]
-pub struct DataLock {
-    _file: File,
+pub struct DataLock(File);
+
+impl Drop for DataLock {
+    /// Gives the lock up, and not only the file: a child that is just being started has that open, too, until it has
+    /// become its program.
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "the lock on the data folder ends with its file only");
+        }
+    }
 }
 
 impl DataLock {
@@ -44,6 +52,6 @@ impl DataLock {
             }
         }
         file.set_len(0).and_then(|()| write!(file, "{}", std::process::id())).map_err(cannot("write", &path))?;
-        Ok(Self { _file: file })
+        Ok(Self(file))
     }
 }
