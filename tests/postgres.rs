@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use coffer::postgres::{Binaries, DataLock, Durability, Options, Server, conninfo_for, is_running};
@@ -128,6 +129,22 @@ fn a_second_coffer_is_refused_on_the_same_folder() {
     assert!(refusal.contains(&format!("process {}", std::process::id())), "{refusal}");
     drop(first);
     DataLock::acquire(&folder.data()).unwrap();
+}
+
+#[test]
+fn a_lock_that_is_given_up_is_free_although_children_are_being_started() {
+    let folder = Folder::new("forked");
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                assert!(Command::new("true").status().unwrap().success());
+            }
+        });
+        let taken = (0..500).map(|_| DataLock::acquire(&folder.data()).map(drop)).collect::<Result<Vec<()>, _>>();
+        is_over.store(true, Ordering::Relaxed);
+        taken.unwrap();
+    });
 }
 
 /// Not a test of its own: the process that the next test starts and kills.
