@@ -5,10 +5,12 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use coffer::domain::posting::Command;
-use coffer::domain::{AssetId, CampaignId, UserId, VoucherCode};
+use coffer::domain::{AssetId, AssetStatus, CampaignId, CampaignStatus, UserId, VoucherCode};
 use coffer::error::{Error, Refusal};
 use coffer::ledger::{Outcome, Outcomes};
-use coffer::repo;
+use coffer::repo::assets::{AssetFilter, Missed, Viewer};
+use coffer::repo::campaigns::CampaignFilter;
+use coffer::repo::{self, PageRequest};
 use diesel::connection::SimpleConnection;
 use futures::future::join_all;
 
@@ -214,12 +216,37 @@ async fn a_campaign_gives_nothing_before_its_start_after_its_end_or_while_it_is_
         let own = claim(alice, assets[2]);
         submit_all(&ledger, [own.clone()]).await.pop().unwrap().unwrap();
         change(&books, campaign, &terms);
+        assert_eq!(told(&books, campaign), [runs; 5], "{terms}");
         let answers = submit_all(&ledger, [claim_any(alice, campaign), claim(alice, assets[1]), again(&own)]).await;
         let expected = if runs { 0 } else { 2 };
         assert_eq!(refusals(&answers), all(&Refusal::CampaignNotRunning, expected), "{terms}: {answers:?}");
         assert_eq!(posted(&answers).len(), 2 - expected, "{terms}: {answers:?}");
         assert!(matches!(answers[2], Ok(Outcome::Again { .. })), "what one has stays: {terms}: {answers:?}");
+        change(&books, campaign, "paused = true");
     }
+}
+
+/// Whether a campaign runs at noon, as each says that has to know: its status, the list of offers, the
+/// wallet's few, the list of assets, and what is left for those who came too late. No other runs.
+fn told(books: &Books, campaign: CampaignId) -> [bool; 5] {
+    let mut conn = books.conn();
+    let alice = repo::users::by_external_id(&mut conn, "alice_1").unwrap().unwrap();
+    let (usual, first) = (CampaignFilter::default(), PageRequest::first(50));
+    let status = repo::campaigns::one(&mut conn, &alice, campaign, noon()).unwrap().status;
+    let offers = repo::campaigns::offers(&mut conn, &alice, &usual, &first, noon()).unwrap().items;
+    let few = repo::campaigns::claimable_first(&mut conn, &alice, noon()).unwrap();
+    let of_campaign =
+        AssetFilter { campaign_id: Some(campaign), status: Some(AssetStatus::Available), ..AssetFilter::default() };
+    let viewer = Viewer::User(alice.id);
+    let assets = repo::assets::page(&mut conn, viewer, &of_campaign, repo::assets::USUAL, &first, noon()).unwrap();
+    let left = repo::assets::alternatives(&mut conn, Missed::Campaign(campaign), noon()).unwrap().unwrap().left;
+    [
+        status == CampaignStatus::Running,
+        offers.iter().any(|offer| offer.campaign.id == campaign),
+        few.iter().any(|offer| offer.campaign.id == campaign),
+        !assets.items.is_empty(),
+        left > 0,
+    ]
 }
 
 #[tokio::test]
