@@ -227,17 +227,37 @@ impl Error {
     }
 }
 
-/// What PostgreSQL says of a statement that took or waited too long, or was in another's way, and did
-/// nothing.
-const GAVE_WAY: [&str; 3] =
-    ["canceling statement due to statement timeout", "canceling statement due to lock timeout", "deadlock detected"];
+/// Why a statement gave way to others and did nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GaveWay {
+    /// It took longer than statements may.
+    StatementTimeout,
+    /// It waited longer for a lock than statements may.
+    LockTimeout,
+    /// It waited for one that waited for it.
+    Deadlock,
+}
+
+impl GaveWay {
+    /// By what PostgreSQL says. Diesel does not tell the SQLSTATE of these (57014, 55P03, 40P01), so its
+    /// words must do, and [`migrate`](crate::repo::migrate) sees to it that they are English.
+    pub fn of(error: &DieselError) -> Option<Self> {
+        let DieselError::DatabaseError(_, information) = error else { return None };
+        match information.message() {
+            "canceling statement due to statement timeout" => Some(Self::StatementTimeout),
+            "canceling statement due to lock timeout" => Some(Self::LockTimeout),
+            "deadlock detected" => Some(Self::Deadlock),
+            _ => None,
+        }
+    }
+}
 
 impl From<DieselError> for Error {
     /// The one place where a constraint's name becomes a refusal.
     fn from(error: DieselError) -> Self {
         match &error {
             DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, _) => Self::DatabaseUnavailable,
-            DieselError::DatabaseError(_, information) if GAVE_WAY.contains(&information.message()) => Self::Overloaded,
+            error if GaveWay::of(error).is_some() => Self::Overloaded,
             DieselError::DatabaseError(_, information) => match information.constraint_name() {
                 Some("users_external_id_key" | "users_username_key" | "users_email_key" | "users_phone_number_key") => {
                     Refusal::AlreadyRegistered.into()

@@ -6,16 +6,20 @@
 
 mod support;
 
+use std::time::Instant;
+
 use coffer::domain::posting::Command;
 use coffer::repo;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool, Text};
 use diesel::{PgConnection, sql_query};
+use futures::future::join_all;
+use reqwest::Client;
 use serde::Deserialize;
 use support::bank::Bank;
 use support::books::{Books, bonus, claim, noon, spend, transfer};
 use support::cluster::cluster_that_counts;
-use support::web::send;
+use support::web::{Web, send};
 
 /// How many commands a batch has.
 const SIZES: [usize; 3] = [1, 64, 256];
@@ -217,4 +221,24 @@ async fn what_is_looked_for_at_every_sight_of_a_wallet_is_planned_once() {
     let plans = ["from campaigns p", "with expiring", "from entries where wallet_id"].map(planned);
     // PostgreSQL makes five plans that are for one time, to know what those are worth, and one to keep.
     assert_eq!(plans, [6; 3], "{}", spent.told());
+}
+
+#[tokio::test]
+async fn however_many_ask_for_health_the_database_is_asked_by_one_at_a_time_and_now_and_then() {
+    cluster_that_counts();
+    let mut web = Web::start();
+    web.stop_jobs();
+    let mut meter = Meter::of(web.database_name());
+    meter.forget();
+    let began = Instant::now();
+    let monitor = Client::new();
+    let ask = |path: &str| send(monitor.get(web.url(path)));
+    let answers = join_all((0..150).flat_map(|_| [ask("/health"), ask("/health/ready")])).await;
+    assert!(answers.iter().all(|answer| answer.status() == 200));
+    let seconds = i64::try_from(began.elapsed().as_secs()).unwrap();
+    let spent = meter.read();
+    let asked = spent.0.iter().filter(|statement| statement.query.eq_ignore_ascii_case("select $1"));
+    // Twice a second, and the pool looks whether its connection lives before that.
+    let asked: i64 = asked.map(|statement| statement.calls).sum();
+    assert!((1..=2 * (2 * (seconds + 1) + 1)).contains(&asked), "{seconds} s: {}", spent.told());
 }

@@ -21,6 +21,8 @@ const LARGEST: i64 = 1_000_000_000_000;
 const FULLEST: i64 = 1_000_000_000_000_000;
 /// Digits before the point in 10^15, the largest number that is read.
 const MAX_INTEGER_DIGITS: usize = 16;
+/// The same with the zeros before them, of which nobody needs more.
+const LONGEST_INTEGER: usize = 64;
 
 /// What one transaction moves: an exact decimal above zero and at most 10^12, with at most four
 /// decimals.
@@ -87,7 +89,7 @@ fn digits(text: &str) -> Result<BigDecimal, Refusal> {
     if !all_digits(integer) || !all_digits(decimals) {
         return Err(invalid_amount(WANTED));
     }
-    if integer.trim_start_matches('0').len() > MAX_INTEGER_DIGITS {
+    if integer.trim_start_matches('0').len() > MAX_INTEGER_DIGITS || integer.len() > LONGEST_INTEGER {
         return Err(invalid_amount("The amount must be at most 1000000000000."));
     }
     if decimals.len() > MAX_SCALE {

@@ -178,6 +178,15 @@ impl Throttles {
         pass(guesses.get(longest).map_or("", |(throttle, _)| throttle.name()), wait)
     }
 
+    /// Passes whoever has guesses left in a throttle as far as this instance has counted them, where a
+    /// question to the others would cost as much as what it guards.
+    ///
+    /// # Errors
+    /// As [`Throttles::check`].
+    pub fn check_here(&self, (throttle, key): (&Throttle, &str), now: DateTime<Utc>) -> Result<()> {
+        if self.is_on { pass(throttle.name(), throttle.wait(key, now)) } else { Ok(()) }
+    }
+
     /// Counts a wrong guess in each of these throttles, here in any case, so that enough is known
     /// where Redis falls silent.
     pub async fn count(&self, guesses: &[(&Throttle, &str)], now: DateTime<Utc>) {

@@ -23,7 +23,7 @@ use crate::domain::posting::{Action, Answer, AssetState, Book, Command, Decision
 use crate::domain::{
     AccessState, AssetId, Balance, Entry, Lane, Owner, Transaction, TransactionId, TransactionType, UserId,
 };
-use crate::error::{Error, Refusal};
+use crate::error::{Error, GaveWay, Refusal};
 use crate::meters;
 use crate::repo;
 use crate::repo::audit::{Act, Actor};
@@ -51,10 +51,8 @@ impl From<DieselError> for Failure {
             {
                 Self::Conflict
             }
-            // Diesel does not tell SQLSTATE 40P01; no two batches deadlock, but SQL from elsewhere may.
-            DieselError::DatabaseError(_, ref information) if information.message().contains("deadlock detected") => {
-                Self::Conflict
-            }
+            // No two batches deadlock, but SQL from elsewhere may.
+            error if GaveWay::of(&error) == Some(GaveWay::Deadlock) => Self::Conflict,
             error => Self::Database(error),
         }
     }

@@ -1,12 +1,14 @@
 //! Proofs of the books that are kept: one at a time, with how far it has come, so that whoever asked
 //! can look on.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Integer, Jsonb, Nullable, Text, Timestamptz};
 
 use super::Clock;
-use super::verify::{Verdict, promises, verify};
+use super::verify::{Verdict, promises, verify, verify_within};
 use crate::domain::UserId;
 use crate::error::{Error, Result};
 use crate::repo::statement::statement;
@@ -21,8 +23,11 @@ const LIVE_LOCK: i64 = 0x0C0F_FE2F;
 /// A proof that has not ended in this time never will: its process has gone.
 const LONGEST: TimeDelta = TimeDelta::minutes(30);
 
-/// A proof that took less than this is made anew on every look, in milliseconds.
+/// A proof that took less than this is made anew on every look.
 const QUICK: TimeDelta = TimeDelta::milliseconds(1_000);
+
+/// How long whoever looks waits for a proof at most.
+const LONGEST_LOOK: Duration = Duration::from_secs(3);
 
 /// A proof of the books.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +129,7 @@ fn proof((asked_by, started_at, checked, promises, finished_at, verdict): Row) -
 /// that came to its end.
 ///
 /// # Errors
-/// The database's; [`Error::Overloaded`] where the first proof of large books is still being made, and
+/// The database's; [`Error::Overloaded`] where the first proof of large books has not been made yet, and
 /// where others have been looking for longer than a statement waits for a lock.
 pub fn current(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<(Verdict, DateTime<Utc>)> {
     let ended = last(conn)?.and_then(|proof| {
@@ -139,7 +144,7 @@ pub fn current(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<(Verdict, 
         _ => {
             // One at a time: many at once would keep every connection busy.
             statement::<()>("select pg_advisory_lock($)").bind::<BigInt, _>(LIVE_LOCK).execute(conn)?;
-            let verdict = verify(conn, |_, _| {});
+            let verdict = verify_within(conn, LONGEST_LOOK);
             statement::<()>("select pg_advisory_unlock($)").bind::<BigInt, _>(LIVE_LOCK).execute(conn)?;
             Ok((verdict?, now))
         }

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -11,7 +12,7 @@ use diesel::sql_types::{Array, BigInt, Nullable, Numeric, SmallInt, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::{AssetTypeCode, Balance, Scale};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::repo::statement::statement;
 
 /// One promise of the ledger, and how often it is broken.
@@ -177,14 +178,36 @@ pub fn promises() -> usize {
 /// # Errors
 /// The database's.
 pub fn verify(conn: &mut PgConnection, mut progress: impl FnMut(usize, usize)) -> Result<Verdict> {
+    // Whole tables are read here, which takes longer than any request may.
+    check(conn, "set local statement_timeout = 0", |checked, promises| {
+        progress(checked, promises);
+        Ok(())
+    })
+}
+
+/// As [`verify`], for whoever waits for it.
+///
+/// # Errors
+/// The database's; [`Error::Overloaded`] where it takes longer than `most`.
+pub fn verify_within(conn: &mut PgConnection, most: Duration) -> Result<Verdict> {
+    let started = Instant::now();
+    let bound = format!("set local statement_timeout = {}", most.as_millis());
+    check(conn, &bound, |_, _| if started.elapsed() < most { Ok(()) } else { Err(Error::Overloaded) })
+}
+
+fn check(
+    conn: &mut PgConnection,
+    bound: &str,
+    mut progress: impl FnMut(usize, usize) -> Result<()>,
+) -> Result<Verdict> {
     conn.build_transaction().read_only().repeatable_read().run(|conn| {
-        // Whole tables are read here, which takes longer than any request may.
-        conn.batch_execute("set local statement_timeout = 0; set local work_mem = '64MB'")?;
+        conn.batch_execute(bound)?;
+        conn.batch_execute("set local work_mem = '64MB'")?;
         // A planner that takes the entries of the treasury for few would sort them all, or worse.
         conn.batch_execute("set local enable_mergejoin = off; set local enable_nestloop = off")?;
         let mut checks: Vec<Check> = Vec::with_capacity(promises());
         for &(of_query, query) in PROMISES {
-            progress(checks.len(), promises());
+            progress(checks.len(), promises())?;
             let broken = statement::<Array<BigInt>>(query).get_result::<Vec<i64>>(conn)?;
             for (promise, violations) in of_query.iter().zip(broken) {
                 match checks.iter_mut().find(|check| check.promise == *promise) {
@@ -193,7 +216,7 @@ pub fn verify(conn: &mut PgConnection, mut progress: impl FnMut(usize, usize)) -
                 }
             }
         }
-        progress(checks.len(), promises());
+        progress(checks.len(), promises())?;
         Ok(Verdict { trial_balances: trial_balances(conn)?, checks })
     })
 }

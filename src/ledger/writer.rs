@@ -21,7 +21,7 @@ use super::doubt::{correct_by_late_commit, settle};
 use super::{Outcome, Outcomes};
 use crate::domain::posting::{Action, Command};
 use crate::domain::{AccessState, Lane, UserId};
-use crate::error::{Error, Refusal, Result};
+use crate::error::{Error, GaveWay, Refusal, Result};
 use crate::meters;
 use crate::repo::{self, Address};
 
@@ -354,7 +354,7 @@ impl Poster {
                 Err(Failure::Database(error)) => {
                     if !self.is_connected() {
                         tracing::warn!(lane = self.lane.0, size = batch.len(), "lost the database; trying again");
-                    } else if batch.len() == 1 && is_lock_timeout(&error) {
+                    } else if batch.len() == 1 && GaveWay::of(&error) == Some(GaveWay::LockTimeout) {
                         tracing::warn!(lane = self.lane.0, "waited too long for a lock; trying again");
                     } else {
                         tracing::error!(lane = self.lane.0, size = batch.len(), %error, "a batch failed");
@@ -465,12 +465,6 @@ fn count_claims(group: &Group<'_>, outcomes: Option<&Outcomes>) {
             meters::claims(became).increment(1);
         }
     }
-}
-
-/// Whether somebody else held a lock for too long. Diesel does not tell SQLSTATE 55P03 (lock not
-/// available), so its English words must do; in other words it is a failure like any other.
-fn is_lock_timeout(error: &DieselError) -> bool {
-    matches!(error, DieselError::DatabaseError(_, information) if information.message().contains("lock timeout"))
 }
 
 /// Answers with the reason, where it is known that nothing was done.

@@ -106,6 +106,7 @@ pub fn migrate(conninfo: &str) -> std::result::Result<Vec<String>, Fatal> {
     let fatal = |error: &dyn std::fmt::Display| Fatal::new(format!("cannot migrate the database: {error}"));
     let mut conn = reach(conninfo)?;
     check_server_version(&mut conn)?;
+    check_language(&mut conn)?;
     // Nobody waits inside of the database: an index that is built concurrently would wait for them.
     let mut told = false;
     while !is_alone(&mut conn).map_err(|e| fatal(&e))? {
@@ -191,6 +192,25 @@ fn check_server_version(conn: &mut PgConnection) -> std::result::Result<(), Fata
             version.get(..2).unwrap_or(&version)
         ))),
     }
+}
+
+/// Whether errors can be understood, which depends on more than what `lc_messages` says.
+fn check_language(conn: &mut PgConnection) -> std::result::Result<(), Fatal> {
+    // What is caught in the block stands in no log.
+    let spoken = conn.batch_execute(
+        "do $$ begin
+             perform 1 / 0;
+         exception when division_by_zero then
+             if sqlerrm <> 'division by zero' then raise exception '%', sqlerrm; end if;
+         end $$",
+    );
+    spoken.map_err(|error| {
+        Fatal::new(format!(
+            "the database server does not speak English ({}): as its superuser, say \
+             \"alter role … set lc_messages = 'C'\" for Coffer's role",
+            one_line(&error)
+        ))
+    })
 }
 
 /// Asks the database for a sign of life.

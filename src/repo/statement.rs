@@ -58,6 +58,7 @@ where
 impl<Row> QueryFragment<Pg> for Statement<'_, Row> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let mut parts = self.text.split('$');
+        debug_assert_eq!(self.text.matches('$').count(), self.binds.len(), "{}", self.text);
         out.push_sql(parts.next().unwrap_or_default());
         for (bind, part) in self.binds.iter().zip(parts) {
             bind.push(&mut out)?;

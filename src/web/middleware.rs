@@ -230,15 +230,15 @@ pub async fn render(
 
 /// A defect's causes go to the log, and nowhere else.
 fn log(error: &Error, req: &HttpRequest) {
-    let (status, code) = problem::kind(error);
+    let ((status, code), route) = (problem::kind(error), gate::route_of(req));
     if let Error::Broken(source) = error {
         let causes: Vec<String> =
             std::iter::successors(Some(source.as_ref() as &dyn std::error::Error), |e| e.source())
                 .map(ToString::to_string)
                 .collect();
-        tracing::error!(causes = causes.join(": "), path = req.path(), "a request failed");
+        tracing::error!(causes = causes.join(": "), route, "a request failed");
     } else {
-        tracing::debug!(status = status.as_u16(), code, path = req.path(), "a request was refused");
+        tracing::debug!(status = status.as_u16(), code, route, "a request was refused");
     }
 }
 

@@ -364,13 +364,15 @@ async fn unrouted(req: HttpRequest) -> HttpResponse {
 
 /// The methods that a path takes, by the table.
 fn methods_at(path: &str) -> Vec<&'static str> {
-    let is_at = |route: &&Route| match is_spelled_out(path) {
+    static PATTERNS: LazyLock<Vec<(ResourceDef, &Route)>> =
+        LazyLock::new(|| ROUTES.iter().map(|route| (ResourceDef::new(route.path), route)).collect());
+    let is_at = |(pattern, route): &&(ResourceDef, &Route)| match is_spelled_out(path) {
         true => route.path == path,
-        false => ResourceDef::new(route.path).is_match(path),
+        false => pattern.is_match(path),
     };
-    let routes = ROUTES.iter().filter(is_at);
+    let routes = PATTERNS.iter().filter(is_at);
     routes
-        .flat_map(|route| match route.method {
+        .flat_map(|(_, route)| match route.method {
             Method::GET => vec!["GET", "HEAD"],
             Method::POST => vec!["POST"],
             Method::PUT => vec!["PUT"],

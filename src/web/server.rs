@@ -11,6 +11,7 @@ use actix_web::web::{Data, PayloadConfig};
 use actix_web::{App, HttpServer};
 
 use super::api::openapi::OpenApiDocument;
+use super::api::system::Pulse;
 use super::auth::Keys;
 use super::statements::Press;
 use super::static_files::StaticFiles;
@@ -107,7 +108,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
     let press = Data::new(Press::new(&parts.public_url));
     let site = Site { public_url: parts.public_url, started: Instant::now(), trusted_proxies: parts.trusted_proxies };
     let (site, redis, scrapers) = (Data::new(site), Data::new(parts.redis), Data::new(parts.scrapers));
-    let drain = Data::new(parts.drain);
+    let (drain, pulse) = (Data::new(parts.drain), Data::new(Pulse::default()));
     let (bounds, crowd) = (Data::new(parts.bounds), Data::new(parts.doorkeeper.crowd()));
     let files = Data::new(StaticFiles::load());
     let document = Data::new(OpenApiDocument::load().map_err(std::io::Error::other)?);
@@ -129,6 +130,7 @@ pub fn serve(listener: TcpListener, parts: Parts) -> std::io::Result<Server> {
             .app_data(bounds.clone())
             .app_data(crowd.clone())
             .app_data(drain.clone())
+            .app_data(pulse.clone())
             .app_data(clock.clone())
             .app_data(site.clone())
             .app_data(files.clone())

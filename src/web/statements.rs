@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use utoipa::ToSchema;
@@ -36,7 +37,7 @@ pub enum Format {
 
 /// What typesets statements, so many at once that the server has breath for all else.
 pub struct Press {
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     /// The address of the installation, which stands on paper.
     public_url: String,
 }
@@ -44,7 +45,7 @@ pub struct Press {
 impl Press {
     /// A press of the installation at an address.
     pub fn new(public_url: &str) -> Self {
-        Self { turns: Semaphore::new(AT_ONCE), public_url: public_url.to_owned() }
+        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), public_url: public_url.to_owned() }
     }
 }
 
@@ -133,12 +134,17 @@ async fn csv(db: &Db, wallet: &WalletView, period: Period) -> Result<HttpRespons
 }
 
 async fn pdf(db: &Db, press: &Press, viewer: Viewer, wallet: WalletId, period: Period) -> Result<HttpResponse> {
-    let turn = tokio::time::timeout(PATIENCE, press.turns.acquire()).await.map_err(|_| Error::Overloaded)?;
-    let _turn = turn.map_err(Error::broken)?;
+    let turn = tokio::time::timeout(PATIENCE, Arc::clone(&press.turns).acquire_owned()).await;
+    let turn = turn.map_err(|_| Error::Overloaded)?.map_err(Error::broken)?;
     let (wallet, totals, rows) = db.run(move |conn| history::whole(conn, viewer, wallet, period, MOST_ROWS)).await?;
     let name = file_name(&wallet);
     let paper = paper(&wallet, &totals, rows, period, &press.public_url);
-    let pdf = tokio::task::spawn_blocking(move || paper.pdf()).await.map_err(Error::broken)??;
+    let typeset = move || {
+        // Held until it is done, also where nobody waits for it any more.
+        let _turn = turn;
+        paper.pdf()
+    };
+    let pdf = tokio::task::spawn_blocking(typeset).await.map_err(Error::broken)??;
     Ok(download(&name, pdf))
 }
 

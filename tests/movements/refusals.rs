@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::api::text;
 use crate::support::bank::{Bank, ask, posted, problem_of, refused, spend, transfer, with};
-use crate::support::web::{is, send};
+use crate::support::web::{is, problem, send};
 
 /// What could be taken, by the refusal of a movement.
 async fn available(bank: &Bank, body: &Value) -> String {
@@ -138,4 +138,29 @@ async fn no_wallet_passes_its_limit() {
     assert_eq!(refused(&bank.anna, &transfer("ben", "0.01")).await, is(409, "balance_limit"));
     assert_eq!(bank.written(), before);
     assert_eq!(posted(&bank.ben, &transfer("anna", "0.01")).await["balance"], "999999999999999.99");
+}
+
+#[actix_web::test]
+async fn a_user_who_tries_many_names_has_to_wait_and_learns_of_nobody() {
+    let bank = Bank::with_cash("10").await;
+    let before = bank.written();
+    for tries in 0..30 {
+        let body = transfer(&format!("somebody{tries}"), "1");
+        let asked =
+            if tries % 2 == 0 { bank.anna.post("/transactions") } else { bank.anna.post("/transactions?dry_run=true") };
+        assert_eq!(problem(send(asked.json(&body)).await).await, is(404, "user_not_found"), "{tries}");
+    }
+    for path in ["/transactions", "/transactions?dry_run=true"] {
+        for receiver in ["somebody", "ben"] {
+            let answer = send(bank.anna.post(path).json(&transfer(receiver, "1"))).await;
+            assert!(answer.headers().contains_key("retry-after"));
+            assert_eq!(problem(answer).await, is(429, "rate_limited"), "{receiver}");
+        }
+    }
+    assert_eq!(bank.written(), before);
+    posted(&bank.anna, &spend("1")).await;
+    for tries in 0..40 {
+        let top_up = json!({"type": "top_up", "user": format!("nobody{tries}"), "asset_type": "CASH", "amount": "1"});
+        assert_eq!(refused(&bank.admin, &top_up).await, is(404, "user_not_found"), "admins know everybody anyway");
+    }
 }

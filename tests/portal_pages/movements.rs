@@ -153,3 +153,30 @@ async fn whoever_tries_many_names_has_to_wait() {
     let confirmed = [&transfer("somebody", "1")[..], &[("step", "confirm")]].concat();
     assert_eq!(branch.submit("/transfer", &confirmed).await.status(), 429);
 }
+
+#[actix_web::test]
+async fn whatever_is_looked_at_fits_into_the_cookie_and_what_does_not_is_refused_before_anything_moves() {
+    let branch = Branch::with_cash("100").await;
+    for (path, receiver, description) in [
+        ("/transfer", "ben", "🦀".repeat(500)),
+        ("/transfer", "ben", "\"".repeat(500)),
+        ("/transfer", "ben", format!("a{}b", "\u{1}".repeat(498))),
+        ("/transfer", "ben", format!("{}a", " ".repeat(6_000))),
+        ("/spend", &"x".repeat(6_000), "Dinner".to_owned()),
+    ] {
+        for step in ["", "confirm"] {
+            let [key, receiver, unit, amount, _] = transfer(receiver, "1");
+            let fields = [key, receiver, unit, amount, ("description", &description), ("step", step)];
+            let answer = branch.submit(path, &fields).await;
+            assert_eq!(answer.status(), 303, "{path} {step}");
+            let cookies = answer.headers().get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
+            let longest = cookies.map(|cookie| cookie.split(';').next().unwrap().len()).max().unwrap();
+            assert!(longest <= 4_096, "browsers keep no longer ones: {longest}");
+        }
+    }
+    let before = branch.bank.written();
+    for amount in [format!("{}1", "0".repeat(4_000)), "9".repeat(4_000), format!("1.{}", "0".repeat(4_000))] {
+        branch.refused("/transfer", &[&transfer("ben", &amount)[..], &[("step", "confirm")]].concat()).await;
+    }
+    assert_eq!(branch.bank.written(), before);
+}

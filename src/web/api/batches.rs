@@ -170,7 +170,8 @@ async fn submit(
         }
         Outcomes::Each(outcomes) => {
             let mut outcomes = outcomes.into_iter();
-            let mut next = || outcomes.next().unwrap_or(Err(Refusal::TransactionNotFound)).map_err(Error::from);
+            let missing = || Error::broken("a command of a batch has no outcome");
+            let mut next = || outcomes.next().ok_or_else(missing)?.map_err(Error::from);
             Ok(commands.into_iter().map(|command| command.and_then(|_| next())).collect())
         }
         Outcomes::NoneOf(refused) => {

@@ -1,5 +1,6 @@
 //! Moving value: one transaction, a look at what it would do, and its reversal.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use actix_web::web::Data;
@@ -17,6 +18,7 @@ use crate::domain::{
     Amount, AssetTypeCode, Balance, ExternalId, Owner, Reason, Role, Transaction, TransactionId, TransactionType, User,
     UserId,
 };
+use crate::ephemeral::Throttles;
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::ledger::{self, Ledger, Outcome};
 use crate::repo::Db;
@@ -154,7 +156,7 @@ pub struct DryRunBody {
 /// # Errors
 /// `forbidden`, `invalid`, `invalid_amount`, `asset_type_not_found`, `user_not_found`,
 /// `insufficient_funds`, `wallet_frozen`, `asset_type_not_transferable`, `self_transfer`,
-/// `balance_limit`, `idempotency_key_reused`.
+/// `balance_limit`, `idempotency_key_reused`; `rate_limited` for users who name many that nobody is.
 #[utoipa::path(
     post,
     path = "/api/v1/transactions",
@@ -172,25 +174,40 @@ pub async fn post(
     now: Now,
     db: Data<Db>,
     ledger: Data<Ledger>,
+    throttles: Data<Throttles>,
 ) -> Result<HttpResponse> {
+    let seeker = Cell::new(None);
     let command = async |current: &CurrentUser| {
         let draft = Draft::parse(request.body.clone(), &current.user)?;
+        if draft.receiver.is_some() && current.user.role != Role::Admin {
+            // Nobody finds out by trying many names who is here.
+            let who = current.user.id.to_string();
+            throttles.check_here((&throttles.receivers, &who), now.0)?;
+            seeker.set(Some(who));
+        }
         let people = People::find(&db, &current.user, draft.names()).await?;
         let command = draft.command(&people, &requester.by(current), request.idempotency.clone())?;
         Ok((command, people))
     };
-    if query.0.dry_run == Some(true) {
-        let current = requester.current().await?;
-        let (command, people) = command(&current).await?;
-        let lane = ledger.lane_of(command.requested_by);
-        let preview = db.run(move |conn| ledger::preview(conn, lane, now.0, &command)).await?;
-        let balance = balance(&preview);
-        let view = TransactionView::named(preview, &people.names)?;
-        let movement = MovementBody::new(view, viewer(&current));
-        return Ok(HttpResponse::Ok().json(DryRunBody { dry_run: true, movement, balance }));
+    let answer = async {
+        if query.0.dry_run == Some(true) {
+            let current = requester.current().await?;
+            let (command, people) = command(&current).await?;
+            let lane = ledger.lane_of(command.requested_by);
+            let preview = db.run(move |conn| ledger::preview(conn, lane, now.0, &command)).await?;
+            let balance = balance(&preview);
+            let view = TransactionView::named(preview, &people.names)?;
+            let movement = MovementBody::new(view, viewer(&current));
+            return Ok(HttpResponse::Ok().json(DryRunBody { dry_run: true, movement, balance }));
+        }
+        let (current, people, outcome) = requester.submit(&ledger, &command).await?;
+        Ok(created(&outcome).json(posted(outcome, &people.names, viewer(&current))?))
+    };
+    let answer = answer.await;
+    if let (Err(Error::Refused(Refusal::UserNotFound)), Some(who)) = (&answer, seeker.take()) {
+        throttles.count(&[(&throttles.receivers, &who)], now.0).await;
     }
-    let (current, people, outcome) = requester.submit(&ledger, command).await?;
-    Ok(created(&outcome).json(posted(outcome, &people.names, viewer(&current))?))
+    answer
 }
 
 /// Takes a transaction back

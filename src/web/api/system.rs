@@ -1,11 +1,13 @@
 //! How Coffer is doing, for load balancers and monitors.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use serde::Serialize;
+use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
 use crate::ephemeral::Redis;
@@ -16,6 +18,31 @@ use crate::web::{Drain, Site};
 
 /// How long the database may take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// For how long what it has said is told to all who ask.
+const FRESH: Duration = Duration::from_millis(500);
+
+/// How the database is doing. However many ask, it is asked by one at a time, and not more often than
+/// something can have changed: everybody may ask for health, and must not keep the connections busy.
+#[derive(Default)]
+pub struct Pulse(Arc<Mutex<Option<(Instant, Option<Duration>)>>>);
+
+impl Pulse {
+    /// How long the database takes to answer.
+    async fn latency(&self, db: &Db) -> Result<Duration> {
+        let mut felt = Arc::clone(&self.0).lock_owned().await;
+        let latency = match *felt {
+            Some((at, latency)) if at.elapsed() < FRESH => latency,
+            _ => {
+                let db = db.clone();
+                // By itself, since whoever hangs up would leave it to the next one to begin another.
+                let asked = async move { felt.insert((Instant::now(), ask(&db).await.ok())).1 };
+                actix_web::rt::spawn(asked).await.map_err(Error::broken)?
+            }
+        };
+        latency.ok_or(Error::DatabaseUnavailable)
+    }
+}
 
 #[derive(Serialize, ToSchema)]
 struct StatusBody {
@@ -57,11 +84,11 @@ pub async fn live() -> HttpResponse {
 /// `database_unavailable` where the database does not answer, `overloaded` where the server is about to
 /// stop.
 #[utoipa::path(get, path = "/health/ready", responses((status = 200, description = "They can.", body = StatusBody)))]
-pub async fn ready(db: Data<Db>, drain: Data<Drain>) -> Result<HttpResponse> {
+pub async fn ready(db: Data<Db>, pulse: Data<Pulse>, drain: Data<Drain>) -> Result<HttpResponse> {
     if drain.has_begun() {
         return Err(Error::Overloaded);
     }
-    ask(&db).await?;
+    pulse.latency(&db).await?;
     Ok(HttpResponse::Ok().json(StatusBody { status: "ok" }))
 }
 
@@ -74,8 +101,14 @@ pub async fn ready(db: Data<Db>, drain: Data<Drain>) -> Result<HttpResponse> {
         (status = 503, description = "The database does not answer.", body = HealthBody),
     )
 )]
-pub async fn health(db: Data<Db>, site: Data<Site>, jobs: Data<Runs>, redis: Data<Option<Redis>>) -> HttpResponse {
-    let latency = ask(&db).await;
+pub async fn health(
+    db: Data<Db>,
+    pulse: Data<Pulse>,
+    site: Data<Site>,
+    jobs: Data<Runs>,
+    redis: Data<Option<Redis>>,
+) -> HttpResponse {
+    let latency = pulse.latency(&db).await;
     let jobs = jobs.all();
     let status = match &latency {
         Err(_) => "down",
@@ -102,7 +135,6 @@ pub async fn health(db: Data<Db>, site: Data<Site>, jobs: Data<Runs>, redis: Dat
     })
 }
 
-/// How long the database takes to answer.
 async fn ask(db: &Db) -> Result<Duration> {
     let started = Instant::now();
     tokio::time::timeout(PATIENCE, db.run(crate::repo::ping)).await.map_err(|_| Error::DatabaseUnavailable)??;

@@ -1,6 +1,5 @@
 //! The proof of the books, as it stands and as it is made anew.
 
-use std::sync::mpsc;
 use std::time::Duration;
 
 use actix_session::Session;
@@ -10,6 +9,7 @@ use actix_web::web::Data;
 use askama::Template;
 use chrono::TimeDelta;
 use serde::Deserialize;
+use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
 use crate::ledger::Clock;
@@ -209,7 +209,7 @@ pub async fn check(
     db: Data<Db>,
 ) -> Result<HttpResponse> {
     let (user, clock) = (admin.0.user.id, Clock::clone(&clock));
-    let (tell, told) = mpsc::channel();
+    let (tell, told) = oneshot::channel();
     // Large books take a minute, and a server that stops does not wait for them.
     let prove = move || {
         let outcome = proofs::prove(&db, Some(user), &clock);
@@ -219,8 +219,7 @@ pub async fn check(
         let _ = tell.send(outcome);
     };
     std::thread::Builder::new().name("proof".to_owned()).spawn(prove).map_err(Error::broken)?;
-    let outcome = actix_web::web::block(move || told.recv_timeout(AT_ONCE)).await.map_err(Error::broken)?;
-    let flash = match outcome {
+    let flash = match tokio::time::timeout(AT_ONCE, told).await.map(|told| told.map_err(Error::broken).flatten()) {
         Ok(Ok(Some(verdict))) if verdict.is_clean() => Flash::good("Checked just now: the books balance."),
         Ok(Ok(Some(_))) => Flash::bad("Checked just now: the books are wrong."),
         Ok(Ok(None)) => Flash::warn("A check is running already."),

@@ -80,6 +80,19 @@ impl MovementForm {
         }
     }
 
+    /// The form as a browser would send it, with nothing around its fields and nothing in those that are
+    /// not asked for: what is looked at is kept in a cookie, and there is no room for more.
+    pub(super) fn tidied(self, way: Move) -> Self {
+        let tidy = |text: String| text.replace(|c: char| c.is_control(), " ").trim().to_owned();
+        Self {
+            receiver: if way == Move::Transfer { tidy(self.receiver) } else { String::new() },
+            asset_type: tidy(self.asset_type),
+            amount: tidy(self.amount),
+            description: tidy(self.description),
+            ..self
+        }
+    }
+
     /// Whether it was looked at and found right.
     pub(super) fn is_confirmed(&self) -> bool {
         self.step == "confirm"

@@ -82,9 +82,16 @@ struct LookedAt {
     way: Move,
     /// The user's public name, for another one may sign in.
     user: String,
-    form: MovementForm,
-    /// What it became.
-    done: Option<TransactionId>,
+    now: Stage,
+}
+
+/// How far a movement has come.
+#[derive(Serialize, Deserialize)]
+enum Stage {
+    /// It waits for a yes.
+    Ahead(MovementForm),
+    /// It is this transaction.
+    Done(TransactionId),
 }
 
 impl LookedAt {
@@ -148,13 +155,10 @@ impl Mover {
             // Nobody finds out by trying many names who is here.
             self.throttles.check(&[(&self.throttles.receivers, &self.seeker())], self.now).await?;
         }
-        let looked_at = |form: &MovementForm, done| {
-            LookedAt { way: self.way, user: self.current.user.external_id.clone(), form: form.clone(), done }
-                .keep(cookie)
-        };
+        let looked_at = |now| LookedAt { way: self.way, user: self.current.user.external_id.clone(), now }.keep(cookie);
         if form.is_confirmed() {
             let transaction = self.ledger.submit(self.command(form).await?).await?.into_transaction();
-            looked_at(form, Some(transaction.id))?;
+            looked_at(Stage::Done(transaction.id))?;
             told(self.way, form, &transaction).leave(cookie)?;
             return Ok(view::see_other(&format!("/transactions/{}", transaction.id)));
         }
@@ -163,7 +167,7 @@ impl Mover {
             form.receiver = self.receiver(&form.receiver).await?;
         }
         self.preview(form).await?;
-        looked_at(form, None)?;
+        looked_at(Stage::Ahead(form.clone().tidied(self.way)))?;
         Ok(view::see_other(self.way.review_path()))
     }
 
@@ -205,10 +209,10 @@ impl Mover {
         }
     }
 
-    /// The movement that this user looked at last, if it was of this kind.
-    fn looked_at(&self, cookie: &Session) -> Option<LookedAt> {
+    /// How far the movement has come that this user looked at last, if it was of this kind.
+    fn looked_at(&self, cookie: &Session) -> Option<Stage> {
         let kept: LookedAt = cookie.get(LOOKED_AT).ok().flatten()?;
-        (kept.way == self.way && kept.user == self.current.user.external_id).then_some(kept)
+        (kept.way == self.way && kept.user == self.current.user.external_id).then_some(kept.now)
     }
 }
 
@@ -218,7 +222,7 @@ fn told(way: Move, form: &MovementForm, transaction: &Transaction) -> Flash {
     let amount = grouped(&transaction.amount.at_scale(transaction.scale.0));
     let kept = grouped(&transaction.debit.balance_after.at_scale(transaction.scale.0));
     Flash::good(match way {
-        Move::Transfer => format!("You sent {amount} {unit} to {}. You keep {kept} {unit}.", form.receiver),
+        Move::Transfer => format!("You sent {amount} {unit} to {}. You keep {kept} {unit}.", form.receiver.trim()),
         Move::Spend => format!("You spent {amount} {unit}. You keep {kept} {unit}."),
     })
 }
@@ -233,8 +237,10 @@ pub async fn form(
     chrome: Chrome,
     cookie: Session,
 ) -> Result<HttpResponse> {
-    let kept = mover.looked_at(&cookie).filter(|kept| kept.done.is_none() && query.0.is_to_change());
-    let form = kept.map_or_else(|| MovementForm::blank(query.0), |kept| kept.form);
+    let form = match mover.looked_at(&cookie) {
+        Some(Stage::Ahead(form)) if query.0.is_to_change() => form,
+        _ => MovementForm::blank(query.0),
+    };
     view::page(&mover.page(chrome, &form, Vec::new()).await?)
 }
 
@@ -267,8 +273,8 @@ pub async fn send(mover: Mover, form: CsrfForm<MovementForm>, chrome: Chrome, co
 pub async fn review(mover: Mover, chrome: Chrome, cookie: Session) -> Result<HttpResponse> {
     match mover.looked_at(&cookie) {
         None => Ok(view::see_other(mover.way.path())),
-        Some(LookedAt { done: Some(transaction), .. }) => Ok(view::see_other(&format!("/transactions/{transaction}"))),
-        Some(LookedAt { form, .. }) => match mover.preview(&form).await {
+        Some(Stage::Done(transaction)) => Ok(view::see_other(&format!("/transactions/{transaction}"))),
+        Some(Stage::Ahead(form)) => match mover.preview(&form).await {
             Ok(preview) => view::page(&ReviewPage::new(chrome, mover.way, &form, &preview)),
             Err(error) => mover.back(chrome, &form, error).await,
         },
