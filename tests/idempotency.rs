@@ -271,3 +271,36 @@ async fn a_key_lives_for_a_day_and_not_much_longer() {
     assert_ne!(late.2, first.2);
     assert_eq!(caller.balance("CASH").await, "80.00");
 }
+
+#[actix_web::test]
+async fn a_key_of_which_some_was_posted_later_lives_as_long_as_the_last() {
+    let bank = Bank::with_cash("1").await;
+    let batch = json!({"mode": "independent", "transactions": [
+        with(&spend("1"), &json!({"user": "anna"})),
+        with(&spend("10"), &json!({"user": "anna"})),
+    ]});
+    let send_batch = async |admin: &Caller| {
+        let answer = send(admin.post("/transactions/batch").header("idempotency-key", "k").json(&batch)).await;
+        let body: Value = answer.json().await.unwrap();
+        [0, 1].map(|place| {
+            (body["data"][place]["status"].as_i64().unwrap(), body["data"][place]["transaction"]["id"].clone())
+        })
+    };
+    let forget = |hours: i64| {
+        let now = Utc::now() + TimeDelta::hours(hours);
+        bank.web.db.run_here(|conn| keys::forget_old(conn, now, 1)).unwrap()
+    };
+    let [first, second] = send_batch(&bank.admin).await;
+    assert_eq!((first.0, second.0), (201, 409));
+    bank.web.wait_seconds(TimeDelta::hours(23).num_seconds());
+    let admin = Caller::sign_in(&reqwest::Client::new(), &bank.web.url(""), "root", support::web::PASSWORD).await;
+    posted(&admin, &json!({"type": "top_up", "user": "anna", "asset_type": "CASH", "amount": "10"})).await;
+    let [again, second] = send_batch(&admin).await;
+    assert_eq!((again, second.0), (first.clone(), 201));
+    bank.web.wait_seconds(TimeDelta::hours(2).num_seconds());
+    assert_eq!(forget(25), 0);
+    let admin = Caller::sign_in(&reqwest::Client::new(), &bank.web.url(""), "root", support::web::PASSWORD).await;
+    assert_eq!(send_batch(&admin).await, [first, second]);
+    bank.web.wait_seconds(TimeDelta::hours(23).num_seconds());
+    assert_eq!((forget(48), forget(48)), (3, 0), "the batch and both items, although it was asked for one");
+}

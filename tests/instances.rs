@@ -11,6 +11,8 @@ mod jobs;
 mod limits;
 #[path = "instances/proxy.rs"]
 mod proxy;
+#[path = "instances/read_only.rs"]
+mod read_only;
 #[path = "instances/redis.rs"]
 mod redis;
 #[path = "instances/upgrade.rs"]

@@ -67,27 +67,38 @@ pub(super) struct Group<'a> {
     pub(super) allowed_in: Option<AccessState>,
 }
 
-/// What is decided of a group, as [`Outcomes`] will tell it.
+/// What is decided of a group, as its [`Fate`] will tell it.
 enum Verdict {
     Each(Vec<Result<Decision, Refusal>>),
     NoneOf(Vec<(usize, Refusal)>),
     Outdated,
+    HeldUp,
 }
 
 impl Verdict {
     fn decisions(&self) -> impl Iterator<Item = Option<&Decision>> {
         let each = match self {
             Self::Each(decisions) => decisions.as_slice(),
-            Self::NoneOf(_) | Self::Outdated => &[],
+            Self::NoneOf(_) | Self::Outdated | Self::HeldUp => &[],
         };
         each.iter().map(|decision| decision.as_ref().ok())
     }
 }
 
+/// What became of a group.
+pub(super) enum Fate {
+    /// It is done or refused.
+    Decided(Outcomes),
+    /// It is not allowed in the state of access that there is now.
+    Outdated,
+    /// Others hold the last assets that it claims, and may yet leave them. Nothing of it was done.
+    HeldUp,
+}
+
 /// What came of a batch.
 pub(super) struct Posted {
-    /// What became of each of its groups, in their order; none for those whose state of access is outdated.
-    pub(super) outcomes: Vec<Option<Outcomes>>,
+    /// What became of each of its groups, in their order.
+    pub(super) fates: Vec<Fate>,
     /// The assets that it named and that are claimed now, with their owners.
     pub(super) claimed: Vec<(AssetId, UserId)>,
 }
@@ -137,8 +148,8 @@ fn decide_and_write(
         access => access,
     };
     let is_outdated = |group: &Group<'_>| group.allowed_in.is_some() && group.allowed_in != access;
-    let verdict = |group| if is_outdated(group) { Ok(Verdict::Outdated) } else { judge(&mut book, group) };
-    let verdicts = groups.iter().map(verdict).collect::<Result<Vec<_>, _>>()?;
+    let verdict = |group| if is_outdated(group) { Verdict::Outdated } else { judge(&mut book, group) };
+    let verdicts: Vec<Verdict> = groups.iter().map(verdict).collect();
 
     let decided: Vec<(&Command, &Decision)> = groups
         .iter()
@@ -166,44 +177,49 @@ fn decide_and_write(
         })
         .collect();
     let earlier = repo::transactions::by_ids(conn, &earlier)?;
-    let outcomes = groups.iter().zip(verdicts).map(|(group, verdict)| match verdict {
-        Verdict::NoneOf(refusals) => Ok(Some(Outcomes::NoneOf(refusals))),
-        Verdict::Outdated => Ok(None),
+    let fates = groups.iter().zip(verdicts).map(|(group, verdict)| match verdict {
+        Verdict::NoneOf(refusals) => Ok(Fate::Decided(Outcomes::NoneOf(refusals))),
+        Verdict::Outdated => Ok(Fate::Outdated),
+        Verdict::HeldUp => Ok(Fate::HeldUp),
         Verdict::Each(decisions) => {
             let each = group.commands.iter().zip(decisions).map(|(command, decision)| match decision {
                 Ok(decision) => outcome(command, decision, &wallets, &earlier).map(Ok),
                 Err(refusal) => Ok(Err(refusal)),
             });
-            each.collect::<Result<_, Failure>>().map(|each| Some(Outcomes::Each(each)))
+            each.collect::<Result<_, Failure>>().map(|each| Fate::Decided(Outcomes::Each(each)))
         }
     });
-    let outcomes = outcomes.collect::<Result<_, _>>()?;
+    let fates = fates.collect::<Result<_, _>>()?;
     let owner = |(id, state): (&AssetId, &AssetState)| state.claimed.map(|(owner, _)| (*id, owner));
     let claimed = book.assets.iter().filter_map(owner).collect();
-    Ok((Posted { outcomes, claimed }, has_written))
+    Ok((Posted { fates, claimed }, has_written))
 }
 
-/// Decides a group; where all are to happen or none, the book stays as it was after a refusal.
-fn judge(book: &mut Book, group: &Group<'_>) -> Result<Verdict, Failure> {
-    let before = group.atomic.then(|| book.clone());
-    let decisions: Vec<_> = group.commands.iter().map(|command| decide(book, command)).collect();
-    let contended = |command: &Command| match command.action {
+/// Decides a group; where all are to happen or none, the book stays as it was after a refusal, and in any
+/// case where the group is held up.
+fn judge(book: &mut Book, group: &Group<'_>) -> Verdict {
+    let contended = |book: &Book, command: &Command| match command.action {
         Action::ClaimAny { campaign, .. } => book.campaigns.get(&campaign).is_some_and(|offer| offer.contended),
         _ => false,
     };
+    let may_be_held_up = group.commands.iter().any(|command| contended(book, command));
+    let before = (group.atomic || may_be_held_up).then(|| book.clone());
+    let decisions: Vec<_> = group.commands.iter().map(|command| decide(book, command)).collect();
     let mut decided = group.commands.iter().zip(&decisions);
-    if decided.any(|(command, decision)| *decision == Err(Refusal::SoldOut) && contended(command)) {
-        return Err(Failure::Conflict);
-    }
+    let is_held_up = decided.any(|(command, decision)| *decision == Err(Refusal::SoldOut) && contended(book, command));
     let refusals =
         || decisions.iter().enumerate().filter_map(|(place, decision)| Some((place, decision.as_ref().err()?)));
     match before {
-        Some(before) if refusals().next().is_some() => {
+        Some(before) if is_held_up => {
+            *book = before;
+            Verdict::HeldUp
+        }
+        Some(before) if group.atomic && refusals().next().is_some() => {
             let refusals = refusals().map(|(place, refusal)| (place, refusal.clone())).collect();
             *book = before;
-            Ok(Verdict::NoneOf(refusals))
+            Verdict::NoneOf(refusals)
         }
-        _ => Ok(Verdict::Each(decisions)),
+        _ => Verdict::Each(decisions),
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use diesel::PgConnection;
 
-use super::batch::{Failure, Group};
-use super::writer::Request;
+use super::batch::{Failure, Fate, Group};
+use super::request::Request;
 use super::{Outcome, Outcomes};
 use crate::domain::TransactionId;
 use crate::repo;
@@ -38,16 +38,16 @@ fn posted_by_id(conn: &mut PgConnection, ids: &[TransactionId]) -> Result<HashMa
 pub(super) fn correct_by_late_commit(
     conn: &mut PgConnection,
     groups: &[Group<'_>],
-    outcomes: &mut [Option<Outcomes>],
+    fates: &mut [Fate],
 ) -> Result<(), Failure> {
     let ids: Vec<TransactionId> =
         groups.iter().flat_map(|group| &group.commands).map(|command| command.transaction).collect();
     // What this try has posted is committed by now, so a failure here leaves everything in doubt.
     let mut posted = posted_by_id(conn, &ids).map_err(|_| Failure::InDoubt)?;
-    for (group, outcomes) in groups.iter().zip(outcomes) {
+    for (group, fate) in groups.iter().zip(fates) {
         let mut by_command = group.commands.iter().map(|command| posted.remove(&command.transaction));
-        match outcomes {
-            Some(Outcomes::Each(each)) => {
+        match fate {
+            Fate::Decided(Outcomes::Each(each)) => {
                 for (outcome, posted) in each.iter_mut().zip(by_command) {
                     if let Some(posted) = posted {
                         *outcome = Ok(posted);
@@ -56,7 +56,7 @@ pub(super) fn correct_by_late_commit(
             }
             // What is missing of the group had been posted before, under the same keys.
             _ if by_command.any(|posted| posted.is_some()) => return Err(Failure::InDoubt),
-            Some(Outcomes::NoneOf(_)) | None => {}
+            Fate::Decided(Outcomes::NoneOf(_)) | Fate::Outdated | Fate::HeldUp => {}
         }
     }
     Ok(())

@@ -9,6 +9,7 @@ mod batch;
 mod claimed;
 mod doubt;
 pub mod proofs;
+mod request;
 pub mod verify;
 mod writer;
 

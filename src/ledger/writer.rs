@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -15,9 +15,10 @@ use diesel::result::Error as DieselError;
 use metrics::Counter;
 use tokio::sync::oneshot;
 
-use super::batch::{self, Failure, Group, Posted};
+use super::batch::{self, Failure, Fate, Group, Posted};
 use super::claimed::Claimed;
 use super::doubt::{correct_by_late_commit, settle};
+use super::request::{Answer, Request};
 use super::{Outcome, Outcomes};
 use crate::domain::posting::{Action, Command};
 use crate::domain::{AccessState, Lane, UserId};
@@ -33,6 +34,12 @@ const PATIENCE: Duration = Duration::from_secs(8);
 
 /// How long a handler waits for its outcome, since a server that hangs keeps no time-out of its own.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
+
+/// How long a claim waits for assets that others hold, before it is told that they are.
+const LONGEST_HOLD: Duration = Duration::from_secs(4);
+
+/// How far apart it is tried, together with whatever else there is.
+const TRY_AGAIN: Duration = Duration::from_millis(20);
 
 /// How often a batch may be in another's way before it is no accident.
 const MOST_CONFLICTS: u32 = 10;
@@ -52,61 +59,6 @@ pub struct Settings {
     pub threads: usize,
     /// How many commands one batch takes at most.
     pub batch_max: usize,
-}
-
-/// Commands on their way together, and where their answer is awaited.
-pub(super) struct Request {
-    pub(super) items: Vec<Item>,
-    /// Whether all are to happen or none.
-    atomic: bool,
-    /// The state of access in which they are allowed, where that is not settled.
-    allowed_in: Option<AccessState>,
-    since: Instant,
-    answer: oneshot::Sender<Answer>,
-}
-
-/// What became of a request; nothing where it is not allowed as things stand.
-type Answer = Result<Option<Outcomes>>;
-
-/// One command, and what became of it where a lost commit has settled that.
-pub(super) struct Item {
-    pub(super) command: Command,
-    pub(super) settled: Option<Outcome>,
-}
-
-impl Request {
-    fn new(
-        commands: Vec<Command>,
-        atomic: bool,
-        allowed_in: Option<AccessState>,
-        answer: oneshot::Sender<Answer>,
-    ) -> Self {
-        let items = commands.into_iter().map(|command| Item { command, settled: None }).collect();
-        Self { items, atomic, allowed_in, since: Instant::now(), answer }
-    }
-
-    /// What is still to be posted. Where some of it is settled, all of it has happened that can.
-    fn group(&self) -> Group<'_> {
-        let open = self.items.iter().filter(|item| item.settled.is_none());
-        let commands: Vec<&Command> = open.map(|item| &item.command).collect();
-        let atomic = self.atomic && commands.len() == self.items.len();
-        Group { atomic, allowed_in: self.allowed_in, commands }
-    }
-
-    /// Answers with what was settled, and the outcomes of the rest.
-    pub(super) fn answer(self, outcomes: Option<Outcomes>) {
-        let all = match outcomes {
-            Some(Outcomes::Each(each)) => {
-                let mut each = each.into_iter();
-                let items = self.items.into_iter();
-                let all = items.filter_map(|item| item.settled.map(Ok).or_else(|| each.next()));
-                Some(Outcomes::Each(all.collect()))
-            }
-            none => none,
-        };
-        // Nobody may wait any more; what is posted stays posted.
-        let _ = self.answer.send(Ok(all));
-    }
 }
 
 /// The ledger, as everyone who moves value sees it.
@@ -161,8 +113,17 @@ impl Ledger {
             let (settings, clock) = (settings.clone(), Arc::clone(clock));
             let (waits, claimed) = (Arc::clone(&waiting), Arc::clone(&claimed));
             let meters = meters::Waiting::in_lane(lane.0);
-            let mut poster =
-                Poster { lane, settings, clock, conn: None, waiting: waits, claimed, meters: meters.clone() };
+            let mut poster = Poster {
+                lane,
+                settings,
+                clock,
+                conn: None,
+                waiting: waits,
+                held_up: Vec::new(),
+                try_again: Instant::now(),
+                claimed,
+                meters: meters.clone(),
+            };
             let thread = std::thread::Builder::new().name(format!("posting-{}", lane.0));
             threads.push(thread.spawn(move || poster.run(&receiver))?);
             lanes.push(Queue { requests, waiting, room, meters });
@@ -294,17 +255,18 @@ struct Poster {
     clock: Clock,
     conn: Option<PgConnection>,
     waiting: Arc<AtomicUsize>,
+    /// Claims of assets that others hold, which go along with a later batch.
+    held_up: Vec<Request>,
+    /// When they do.
+    try_again: Instant,
     claimed: Arc<Claimed>,
     meters: meters::Waiting,
 }
 
 impl Poster {
     fn run(&mut self, requests: &Receiver<Request>) {
-        while let Ok(first) = requests.recv() {
-            let (batch, commands) = self.gather(first, requests);
-            let waiting = self.waiting.fetch_sub(commands, Ordering::Relaxed).saturating_sub(commands);
-            self.meters.depth(waiting);
-            batch.iter().for_each(|request| self.meters.waited(request.since.elapsed()));
+        while let Some(batch) = self.next(requests) {
+            let commands = batch.iter().map(|request| request.items.len()).sum();
             let started = Instant::now();
             // Whoever waits in a batch that panics learns that its outcome is unknown.
             if catch_unwind(AssertUnwindSafe(|| self.serve(batch))).is_err() {
@@ -313,6 +275,32 @@ impl Poster {
             }
             meters::batch(commands, started.elapsed());
         }
+    }
+
+    /// What is to be posted next; nothing where nothing will come any more.
+    fn next(&mut self, requests: &Receiver<Request>) -> Option<Vec<Request>> {
+        let first = match self.held_up.is_empty() {
+            true => Some(requests.recv().ok()?),
+            false => {
+                let left = self.try_again.saturating_duration_since(Instant::now());
+                let first = requests.recv_timeout(left);
+                if matches!(first, Err(RecvTimeoutError::Disconnected)) {
+                    std::thread::sleep(left);
+                }
+                first.ok()
+            }
+        };
+        let (newcomers, commands) = first.map(|first| self.gather(first, requests)).unwrap_or_default();
+        let waiting = self.waiting.fetch_sub(commands, Ordering::Relaxed).saturating_sub(commands);
+        self.meters.depth(waiting);
+        newcomers.iter().for_each(|request| self.meters.waited(request.since.elapsed()));
+        if self.held_up.is_empty() || Instant::now() < self.try_again {
+            return Some(newcomers);
+        }
+        self.try_again = Instant::now() + TRY_AGAIN;
+        let mut batch = std::mem::take(&mut self.held_up);
+        batch.extend(newcomers);
+        Some(batch)
     }
 
     /// A batch of what waits; gives it with the number of its commands. Whoever is about to send more, and
@@ -358,7 +346,9 @@ impl Poster {
                         tracing::warn!(lane = self.lane.0, "waited too long for a lock; trying again");
                     } else {
                         tracing::error!(lane = self.lane.0, size = batch.len(), %error, "a batch failed");
-                        return self.serve_apart(batch, Error::broken(error), started, in_doubt);
+                        let gave_way = GaveWay::of(&error).is_some();
+                        let error = if gave_way { Error::Overloaded } else { Error::broken(error) };
+                        return self.serve_apart(batch, error, started, in_doubt);
                     }
                 }
             }
@@ -384,17 +374,22 @@ impl Poster {
             return Ok(());
         }
         let groups: Vec<Group<'_>> = batch.iter().map(Request::group).collect();
-        let Posted { mut outcomes, claimed } = batch::post(conn, lane, now, &groups)?;
+        let Posted { mut fates, claimed } = batch::post(conn, lane, now, &groups)?;
         if in_doubt {
-            correct_by_late_commit(conn, &groups, &mut outcomes)?;
+            correct_by_late_commit(conn, &groups, &mut fates)?;
         }
-        groups.iter().zip(&outcomes).for_each(|(group, outcomes)| count_claims(group, outcomes.as_ref()));
+        groups.iter().zip(&fates).for_each(|(group, fate)| count_claims(group, fate));
         self.claimed.remember(claimed);
-        for (request, outcomes) in std::mem::take(batch).into_iter().zip(outcomes) {
-            match outcomes {
+        for (request, fate) in std::mem::take(batch).into_iter().zip(fates) {
+            match fate {
+                Fate::Decided(outcomes) => request.answer(Some(outcomes)),
                 // It may have waited for no lock of the lost commit, and whoever asks again has new ids.
-                None if in_doubt => give_up(vec![request], in_doubt, || Error::CommitUnknown),
-                outcomes => request.answer(outcomes),
+                Fate::Outdated | Fate::HeldUp if in_doubt => give_up(vec![request], true, || Error::CommitUnknown),
+                Fate::Outdated => request.answer(None),
+                Fate::HeldUp if request.since.elapsed() > LONGEST_HOLD => {
+                    give_up(vec![request], false, || Error::Overloaded);
+                }
+                Fate::HeldUp => self.held_up.push(request),
             }
         }
         Ok(())
@@ -428,9 +423,9 @@ impl Poster {
         Ok(self.conn.insert(conn))
     }
 
-    /// Whether the connection still answers; one that does not is dropped.
+    /// Whether the connection still answers and takes writes; one that does not is dropped.
     fn is_connected(&mut self) -> bool {
-        let answers = self.conn.as_mut().is_some_and(|conn| conn.batch_execute("rollback").is_ok());
+        let answers = self.conn.as_mut().is_some_and(repo::takes_writes);
         if !answers {
             self.conn = None;
         }
@@ -449,8 +444,8 @@ fn connect(address: &Address) -> std::result::Result<PgConnection, Failure> {
 }
 
 /// Counts what became of the claims among a group's commands.
-fn count_claims(group: &Group<'_>, outcomes: Option<&Outcomes>) {
-    let Some(Outcomes::Each(each)) = outcomes else { return };
+fn count_claims(group: &Group<'_>, fate: &Fate) {
+    let Fate::Decided(Outcomes::Each(each)) = fate else { return };
     for (command, outcome) in group.commands.iter().zip(each) {
         if let Action::Claim { .. } | Action::ClaimAny { .. } = command.action {
             let became = match outcome {

@@ -9,7 +9,8 @@ use diesel::sql_types::{Array, BigInt, Timestamptz};
 use uuid::Uuid;
 
 use super::page::{Page, PageRequest};
-use crate::domain::{ApiKeyId, Scopes, SecretHash, User, UserId};
+use super::sessions;
+use crate::domain::{ApiKeyId, Scopes, SecretHash, SessionId, User, UserId};
 use crate::error::{Error, Refusal, Result};
 use crate::repo::statement::statement;
 use crate::schema::{api_keys, users};
@@ -28,6 +29,8 @@ const TOUCH_SECONDS: i64 = 60;
 pub struct NewApiKey {
     /// Whose it is.
     pub user: UserId,
+    /// The session that it is asked for in, if in one.
+    pub session: Option<SessionId>,
     /// What its owner calls it, 1 to 100 characters.
     pub name: String,
     /// What it may do.
@@ -63,13 +66,19 @@ pub struct ApiKey {
 ///
 /// # Errors
 /// [`Refusal::TooManyApiKeys`] where the user has [`MOST_PER_USER`] that have not expired;
-/// [`Refusal::AlreadyCreated`] where the form has made one.
+/// [`Refusal::AlreadyCreated`] where the form has made one; [`Error::Unauthenticated`] where the session
+/// has ended meanwhile, perhaps with all keys.
 pub fn create(conn: &mut PgConnection, new: &NewApiKey, now: DateTime<Utc>) -> Result<ApiKey> {
     conn.transaction(|conn| {
         // Held so that of several at once none makes one key too many.
         let owner: UserId = users::table.find(new.user).select(users::id).for_no_key_update().first(conn)?;
         let living = api_keys::expires_at.is_null().or(api_keys::expires_at.gt(now).assume_not_null());
         let count: i64 = api_keys::table.filter(api_keys::user_id.eq(owner)).filter(living).count().get_result(conn)?;
+        if let Some(session) = new.session
+            && !sessions::is_alive(conn, session)?
+        {
+            return Err(Error::Unauthenticated);
+        }
         if count >= MOST_PER_USER {
             return Err(Refusal::TooManyApiKeys.into());
         }

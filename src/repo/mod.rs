@@ -327,8 +327,8 @@ impl Db {
     ///
     /// # Errors
     /// The verb's own; [`Error::DatabaseUnavailable`] where there is no connection in time;
-    /// [`Error::CommitUnknown`] where the verb has begun and not come back in ten seconds, or as the
-    /// configured time-outs have it. A verb that nobody waits for any more is not begun.
+    /// [`Error::CommitUnknown`] where the connection was lost under the verb, and where it has begun and not
+    /// come back in ten seconds, or as the configured time-outs have it. A verb that nobody waits for any more is not begun.
     pub async fn run<T, F>(&self, verb: F) -> Result<T>
     where
         T: Send + 'static,
@@ -352,15 +352,19 @@ impl Db {
         let mut pooled = self.pool.get().map_err(|_| Error::DatabaseUnavailable)?;
         let result = verb(&mut pooled.conn);
         pooled.used = Instant::now();
-        // libpq has no code for a lost connection and words it in many ways, so ask the server.
-        if matches!(result, Err(Error::Broken(_) | Error::DatabaseUnavailable))
-            && pooled.conn.batch_execute("select 1").is_err()
-        {
+        // libpq has no code for a lost connection and words it in many ways, so ask the server. Its commit
+        // may have been on the way.
+        if matches!(result, Err(Error::Broken(_) | Error::DatabaseUnavailable)) && !takes_writes(&mut pooled.conn) {
             pooled.lost = true;
-            return Err(Error::DatabaseUnavailable);
+            return Err(Error::CommitUnknown);
         }
         result
     }
+}
+
+/// Whether a connection still answers, by a server that is the primary. Ends what it was in.
+pub fn takes_writes(conn: &mut PgConnection) -> bool {
+    conn.batch_execute("rollback; begin read write; rollback").is_ok()
 }
 
 /// What a verb says that nobody hears.

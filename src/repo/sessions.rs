@@ -30,6 +30,8 @@ const LONGEST_TRACE: usize = 255;
 pub struct NewSession {
     /// Whose it is.
     pub user: UserId,
+    /// The hash of the password that was right.
+    pub password_hash: String,
     /// The door.
     pub kind: SessionKind,
     /// The program, as it names itself.
@@ -41,8 +43,19 @@ pub struct NewSession {
 /// Opens a session that lasts [`LIFETIME_DAYS`] days.
 ///
 /// # Errors
-/// Only those of the database.
+/// [`Refusal::InvalidCredentials`] where the user has another password meanwhile.
 pub fn open(conn: &mut PgConnection, new: &NewSession, now: DateTime<Utc>) -> Result<SessionId> {
+    conn.transaction(|conn| {
+        // Held, since whoever changes the password ends only those sessions that are there.
+        let mine = users::table.find(new.user).select(users::password_hash).for_share();
+        match mine.first::<String>(conn)? == new.password_hash {
+            true => insert(conn, new, now),
+            false => Err(Refusal::InvalidCredentials.into()),
+        }
+    })
+}
+
+fn insert(conn: &mut PgConnection, new: &NewSession, now: DateTime<Utc>) -> Result<SessionId> {
     let id = SessionId::random();
     diesel::insert_into(sessions::table)
         .values((
@@ -162,6 +175,15 @@ pub fn end(conn: &mut PgConnection, id: SessionId, now: DateTime<Utc>) -> Result
         .set(sessions::ended_at.eq(now))
         .execute(conn)?;
     Ok(())
+}
+
+/// Whether a session has not ended.
+///
+/// # Errors
+/// Only those of the database.
+pub fn is_alive(conn: &mut PgConnection, id: SessionId) -> Result<bool> {
+    let living = sessions::table.find(id).filter(sessions::ended_at.is_null());
+    Ok(diesel::select(diesel::dsl::exists(living)).get_result(conn)?)
 }
 
 /// Ends a living session of a user at once.

@@ -122,15 +122,16 @@ pub fn change_password(
     })
 }
 
-/// Keeps a new hash of the password whose hash is `old`; one that was set meanwhile stays.
+/// Keeps a new hash of the password whose hash is `old`. Says false where one that was set meanwhile
+/// stays.
 ///
 /// # Errors
 /// Only those of the database.
-pub fn rehash(conn: &mut PgConnection, id: UserId, old: &str, new: &str) -> Result<()> {
-    diesel::update(users::table.find(id).filter(users::password_hash.eq(old)))
+pub fn rehash(conn: &mut PgConnection, id: UserId, old: &str, new: &str) -> Result<bool> {
+    let rehashed = diesel::update(users::table.find(id).filter(users::password_hash.eq(old)))
         .set(users::password_hash.eq(new))
         .execute(conn)?;
-    Ok(())
+    Ok(rehashed > 0)
 }
 
 /// The hash of a user's password.

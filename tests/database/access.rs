@@ -1,10 +1,14 @@
 //! What counts as a change of access, so that whoever remembers who may come in forgets it: by SQL sent
 //! to the database directly.
 
-use coffer::domain::UserId;
+use coffer::domain::{ApiKeySecret, Scope, Scopes, SessionId, SessionKind, UserId};
+use coffer::error::{Error, Refusal, Result};
+use coffer::repo::api_keys::{self, NewApiKey};
+use coffer::repo::sessions::{self, NewSession};
+use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
 
-use crate::support::books::Books;
+use crate::support::books::{Books, noon};
 
 /// Alice has a session and an API key.
 fn house() -> (Books, UserId) {
@@ -85,4 +89,67 @@ fn no_two_states_of_access_have_one_number_in_two_copies_of_a_database_either() 
         books.access_state().0
     });
     assert_eq!(numbers.collect::<std::collections::BTreeSet<_>>().len(), 3);
+}
+
+/// What becomes of a verb that begins while somebody takes a user's access, and goes on when that is done.
+fn meanwhile<T: Send>(
+    books: &Books,
+    taking: &str,
+    verb: impl FnOnce(&mut PgConnection) -> Result<T> + Send,
+) -> Result<T> {
+    let mut taker = books.database.connect();
+    taker.batch_execute(&format!("begin; {taking}")).unwrap();
+    std::thread::scope(|scope| {
+        let verb = scope.spawn(|| verb(&mut books.conn()));
+        books.wait_for_blocked(1);
+        taker.batch_execute("commit").unwrap();
+        verb.join().unwrap()
+    })
+}
+
+#[test]
+fn no_session_is_opened_by_a_password_that_is_no_more_when_it_would_be() {
+    let (books, alice) = house();
+    let open = |conn: &mut PgConnection| {
+        let new = NewSession {
+            user: alice,
+            password_hash: String::new(),
+            kind: SessionKind::Api,
+            user_agent: String::new(),
+            ip_address: String::new(),
+        };
+        sessions::open(conn, &new, noon())
+    };
+    open(&mut books.conn()).unwrap();
+    let taking = "update users set password_hash = 'another'; update sessions set ended_at = now()";
+    let opened = meanwhile(&books, taking, open);
+    assert!(matches!(opened, Err(Error::Refused(Refusal::InvalidCredentials))), "{opened:?}");
+    let opened = open(&mut books.conn());
+    assert!(matches!(opened, Err(Error::Refused(Refusal::InvalidCredentials))), "{opened:?}");
+    assert_eq!(books.number("select count(*) from sessions where ended_at is null"), 0);
+}
+
+#[test]
+fn no_key_is_made_in_a_session_that_has_ended_when_it_would_be() {
+    let (books, alice) = house();
+    let session = SessionId(books.words("select id from sessions").pop().unwrap().parse().unwrap());
+    let create = |number: u8| {
+        move |conn: &mut PgConnection| {
+            let new = NewApiKey {
+                user: alice,
+                session: Some(session),
+                name: "till".to_owned(),
+                scopes: Scopes::of(&[Scope::Read]),
+                secret_hash: ApiKeySecret::from_random([number; 32]).hash(),
+                expires_at: None,
+                form: None,
+            };
+            api_keys::create(conn, &new, noon())
+        }
+    };
+    create(1)(&mut books.conn()).unwrap();
+    let taking = "update users set role = 'admin'; update sessions set ended_at = now(); delete from api_keys";
+    let created = meanwhile(&books, taking, create(2));
+    assert!(matches!(created, Err(Error::Unauthenticated)), "{created:?}");
+    assert_eq!(books.number("select count(*) from api_keys"), 0);
 }

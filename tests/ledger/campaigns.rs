@@ -16,7 +16,8 @@ use futures::future::join_all;
 
 use crate::races::{posted, refusals};
 use crate::support::books::{
-    Answer, Books, again, claim, claim_any, clock_at, enqueue, enqueue_together, keyed, noon, race, spend, submit_all,
+    Answer, Books, again, bonus, claim, claim_any, clock_at, enqueue, enqueue_together, keyed, noon, race, spend,
+    submit_all,
 };
 
 /// The asset that a command got.
@@ -86,6 +87,32 @@ async fn where_the_last_credit_is_held_for_long_coffer_is_busy_and_has_done_noth
     held.release();
     assert_eq!(books.number("select count(*) from transactions"), 0);
     assert_eq!(posted(&submit_all(&ledger, [claim_any(alice, campaign)]).await).len(), 1);
+}
+
+#[tokio::test]
+async fn nobody_else_waits_for_the_credits_of_a_campaign_that_others_hold() {
+    let books = Books::new();
+    let [alice, bob] = books.users("user", 2)[..] else { panic!("two users") };
+    books.endow(bob, "9", "GOLD").await;
+    let campaign = books.campaign("2", "GOLD", 3);
+    books.assets_of(campaign, 2);
+    let ledger = books.ledger(1, 8);
+    let held = books.hold(&format!("assets where campaign_id = {campaign}"));
+    let waiting = enqueue(&ledger, [claim_any(alice, campaign), claim_any(bob, campaign)]);
+    let both = enqueue_together(&ledger, vec![bonus(alice, "1", "GOLD"), claim_any(alice, campaign)], false);
+    books.wait_for_tries();
+    // Were it behind those that wait, it would not be answered before the credits are given back.
+    for _ in 0..3 {
+        submit_all(&ledger, [spend(bob, "1", "GOLD")]).await.pop().unwrap().unwrap();
+    }
+    assert_eq!((books.balance(bob, "GOLD"), books.balance(alice, "GOLD")), ("6.00".into(), "0.00".into()));
+    held.release();
+    assert_eq!(posted(&join_all(waiting).await).len(), 2);
+    let both = both.await;
+    let Ok(Outcomes::Each(each)) = &both else { panic!("{both:?}") };
+    assert!(each[0].is_ok() && each[1] == Err(Refusal::SoldOut), "{both:?}");
+    assert_eq!((books.balance(bob, "GOLD"), books.balance(alice, "GOLD")), ("8.00".into(), "3.00".into()));
+    books.audit();
 }
 
 #[tokio::test]

@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use coffer::domain::posting::Command;
 use coffer::error::Error;
-use coffer::ledger::Outcome;
+use coffer::ledger::{Ledger, Outcome, Settings};
+use coffer::repo::{self, Address, Db, Patience};
+use diesel::Connection;
+use diesel::connection::SimpleConnection;
 use futures::future::join_all;
 
 use crate::proxy::{Cut, Proxy};
@@ -191,7 +195,7 @@ async fn of_terminated_connections_no_acknowledged_command_is_lost_or_posted_twi
                 )
                 .execute(&mut conn)
                 .unwrap();
-                std::thread::park_timeout(std::time::Duration::from_millis(15));
+                std::thread::park_timeout(Duration::from_millis(15));
             }
             killed
         })
@@ -212,4 +216,39 @@ async fn of_terminated_connections_no_acknowledged_command_is_lost_or_posted_twi
     for user in &users {
         assert_eq!((books.balance(*user, "GOLD"), books.balance(*user, "PTS")), ("40.00".into(), "80".into()));
     }
+}
+
+#[test]
+fn of_a_verb_whose_commit_got_no_answer_nobody_says_that_nothing_was_done() {
+    for (cut, there) in [(Cut::After, 1), (Cut::Before, 0)] {
+        let books = Books::new();
+        let proxy = Proxy::to(&books.database.url);
+        let db = Db::new(proxy.conninfo(), 1);
+        proxy.cut(&[cut]);
+        let outcome = db.run_here(|conn| {
+            conn.transaction(|conn| {
+                Ok(conn.batch_execute("insert into asset_types (code, name, scale) values ('EURO', 'Euro', 2)")?)
+            })
+        });
+        assert!(matches!(outcome, Err(Error::CommitUnknown)), "{cut:?}: {outcome:?}");
+        assert_eq!(books.number("select count(*) from asset_types where code = 'EURO'"), there, "{cut:?}");
+        db.run_here(repo::ping).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_takes_too_long_is_told_as_busy_and_has_done_nothing() {
+    let books = Books::new();
+    let alice = books.user("alice");
+    books.endow(alice, "5", "GOLD").await;
+    let patience = Patience { statement: Duration::from_millis(200), ..Patience::default() };
+    let settings = Settings { address: Address::new(books.database.url.clone(), patience), threads: 1, batch_max: 8 };
+    let ledger = Ledger::start(&settings, &clock_at(noon())).unwrap();
+    let held = books.hold_wallet(alice, "GOLD");
+    let answer = ledger.submit(spend(alice, "1", "GOLD")).await;
+    assert!(matches!(answer, Err(Error::Overloaded)), "{answer:?}");
+    held.release();
+    assert_eq!(books.balance(alice, "GOLD"), "5.00");
+    ledger.submit(spend(alice, "1", "GOLD")).await.unwrap();
+    ledger.stop();
 }

@@ -7,7 +7,7 @@ pub use work::{ATTEMPTS, Key, Task, discover, fail, forget_old, keep, take};
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bytea, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid};
+use diesel::sql_types::{BigInt, Bool, Bytea, Nullable, Numeric, SmallInt, Text, Timestamptz, Uuid};
 
 use super::assets::Viewer;
 use super::audit::{self, Act, Actor};
@@ -133,8 +133,8 @@ pub struct Confirmed {
     pub scale: Scale,
     /// When.
     pub created_at: DateTime<Utc>,
-    /// The transaction that has taken it back since.
-    pub reversed_by: Option<TransactionId>,
+    /// Whether it has been taken back since, and that not in its turn.
+    pub is_reversed: bool,
 }
 
 /// What the receipt with this code confirms; none where there is no such receipt.
@@ -142,13 +142,18 @@ pub struct Confirmed {
 /// # Errors
 /// The database's.
 pub fn confirm(conn: &mut PgConnection, code: &ReceiptCode) -> Result<Option<Confirmed>> {
-    let found = statement::<(Uuid, Text, Numeric, Text, SmallInt, Timestamptz, Nullable<Uuid>)>(
-        "select t.id, t.type, t.amount, t.asset_type, y.scale, t.created_at, r.id
-         from receipts p
-         join transactions t on t.id = p.transaction_id
+    let found = statement::<(Uuid, Text, Numeric, Text, SmallInt, Timestamptz, Bool)>(
+        "with recursive chain (id, reversals) as (
+             select transaction_id, 0 from receipts where code = $
+             union all
+             select r.id, chain.reversals + 1 from chain join transactions r on r.reverses = chain.id
+         )
+         select t.id, t.type, t.amount, t.asset_type, y.scale, t.created_at,
+                (select max(reversals) % 2 = 1 from chain)
+         from chain
+         join transactions t on t.id = chain.id
          join asset_types y on y.code = t.asset_type
-         left join transactions r on r.reverses = t.id
-         where p.code = $",
+         where chain.reversals = 0",
     )
     .bind::<Text, _>(code.as_str())
     .get_result(conn);

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::repo::Db;
 use crate::repo::sessions::{self, NewSession};
 use crate::web::auth::keys::ACCESS_SECONDS;
-use crate::web::auth::{CurrentUser, InSession, Keys, Reception, Registration, SignedIn};
+use crate::web::auth::{CurrentUser, InSession, Keys, Proven, Reception, Registration, SignedIn};
 use crate::web::client::Client;
 use crate::web::extract::{JsonBody, Now};
 
@@ -144,7 +144,7 @@ pub async fn register(body: JsonBody<RegisterBody>, reception: Reception) -> Res
         external_id: body.external_id.as_deref().unwrap_or_default(),
         password: &body.password,
     };
-    let user = reception.register(&registration).await?;
+    let user = reception.register(&registration).await?.user;
     Ok(HttpResponse::Created().json(RegisteredBody { user: user.into() }))
 }
 
@@ -166,9 +166,9 @@ pub async fn login(
     db: Data<Db>,
     keys: Data<Keys>,
 ) -> Result<HttpResponse> {
-    let user = reception.check_credentials(&body.0.login, &body.0.password).await?;
+    let Proven { user, password_hash } = reception.check_credentials(&body.0.login, &body.0.password).await?;
     let Client { user_agent, ip_address, .. } = client;
-    let new = NewSession { user: user.id, kind: SessionKind::Api, user_agent, ip_address };
+    let new = NewSession { user: user.id, password_hash, kind: SessionKind::Api, user_agent, ip_address };
     let session = db.run(move |conn| sessions::open(conn, &new, now.0)).await?;
     tokens(&keys, session, 0, user, now.0)
 }

@@ -121,7 +121,7 @@ pub async fn create(
         expires_at: body.expires_at,
         form: None,
     };
-    let (key, secret) = wish.grant(caller.0.user, now.0, &db).await?;
+    let (key, secret) = wish.grant(&caller.0, now.0, &db).await?;
     Ok(HttpResponse::Created().json(NewApiKeyBody { secret, key: key.into() }))
 }
 

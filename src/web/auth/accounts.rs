@@ -7,7 +7,7 @@ use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use chrono::{DateTime, Utc};
 
-use super::{CurrentUser, Proof};
+use super::CurrentUser;
 use crate::domain::{ExternalId, Login, Role, User, UserId};
 use crate::ephemeral::{PasswordProofs, Throttle, Throttles};
 use crate::error::{Error, FieldError, Refusal, Result};
@@ -75,9 +75,18 @@ struct Attempt<'a> {
 /// What is known of a login before a password is hashed.
 enum Known {
     /// The password was proved a moment ago.
-    Proved(User),
+    Proved(Proven),
     /// Who has the login, with the hash of the password.
     Unproved(Option<(User, String)>),
+}
+
+/// A user who has just proved by a password to be one.
+#[derive(Debug)]
+pub struct Proven {
+    /// The user.
+    pub user: User,
+    /// The hash of the password, without which no session is opened: it may be another one by then.
+    pub password_hash: String,
 }
 
 /// Where a request's sender registers and proves by a password who it is: what that takes, who is
@@ -119,11 +128,12 @@ impl Reception {
     /// # Errors
     /// [`Error::Invalid`] with what is wrong in which field; [`Refusal::AlreadyRegistered`];
     /// [`Error::Overloaded`].
-    pub async fn register(&self, registration: &Registration<'_>) -> Result<User> {
+    pub async fn register(&self, registration: &Registration<'_>) -> Result<Proven> {
         let (logins, external_id) = registration.parse()?;
         let password_hash = self.passwords.hash(registration.password.to_owned()).await?;
-        let new = NewUser { external_id, logins, password_hash, role: Role::User };
-        self.db.run(move |conn| users::register(conn, &new)).await
+        let new = NewUser { external_id, logins, password_hash: password_hash.clone(), role: Role::User };
+        let user = self.db.run(move |conn| users::register(conn, &new)).await?;
+        Ok(Proven { user, password_hash })
     }
 
     /// The user who has this login and this password. It takes as long whether the login exists or
@@ -133,7 +143,7 @@ impl Reception {
     /// [`Error::RateLimited`] after too many wrong passwords, whether this one is right or not, or
     /// very many right ones; [`Refusal::InvalidCredentials`] in every other case of no;
     /// [`Error::Overloaded`].
-    pub async fn check_credentials(&self, login: &str, password: &str) -> Result<User> {
+    pub async fn check_credentials(&self, login: &str, password: &str) -> Result<Proven> {
         self.prove(login, password, None).await
     }
 
@@ -142,43 +152,44 @@ impl Reception {
     /// # Errors
     /// As [`Reception::check_credentials`].
     pub async fn check_again(&self, login: &str, password: &str, proofs: &PasswordProofs) -> Result<User> {
-        self.prove(login, password, Some(proofs)).await
+        Ok(self.prove(login, password, Some(proofs)).await?.user)
     }
 
-    async fn prove(&self, login: &str, password: &str, proofs: Option<&PasswordProofs>) -> Result<User> {
+    async fn prove(&self, login: &str, password: &str, proofs: Option<&PasswordProofs>) -> Result<Proven> {
         let parsed = Login::parse(login).ok();
         let name = parsed.as_ref().map_or(login, Login::as_str);
         let attempt = Attempt { login: parsed.as_ref(), name, password, proofs };
         self.may_guess(&[name]).await?;
         if proofs.is_some()
-            && let Known::Proved(user) = self.look_up(&attempt).await?
+            && let Known::Proved(proven) = self.look_up(&attempt).await?
         {
-            return Ok(user);
+            return Ok(proven);
         }
         let _turn = self.throttles.password_turns.wait(&[name]).await?;
         // Once more, since those who had their turn before may have guessed wrong, or proved it.
         self.may_guess(&[name]).await?;
         let found = match self.look_up(&attempt).await? {
-            Known::Proved(user) => return Ok(user),
+            Known::Proved(proven) => return Ok(proven),
             Known::Unproved(found) => found,
         };
         self.throttles.take_hash(name).await?;
         let hash = found.as_ref().map(|(_, hash)| hash.clone());
         let matches = self.passwords.verify(password.to_owned(), hash).await?;
-        let Some((user, hash)) = found.filter(|_| matches) else {
+        let Some((user, mut password_hash)) = found.filter(|_| matches) else {
             self.count_guess(&[name]).await;
             return Err(Refusal::InvalidCredentials.into());
         };
         if let Some(proofs) = proofs {
-            proofs.remember(name, password, &hash)?;
+            proofs.remember(name, password, &password_hash)?;
         }
-        if self.passwords.is_outdated(&hash)
-            && let Err(error) = self.rehash(user.id, hash, password).await
-        {
-            // The next sign-in tries again; this one is right all the same.
-            tracing::warn!(%error, "a password was not hashed anew");
+        if self.passwords.is_outdated(&password_hash) {
+            match self.rehash(user.id, &password_hash, password).await {
+                Ok(new) => password_hash = new,
+                // The next sign-in tries again; this one is right all the same.
+                Err(error) => tracing::warn!(%error, "a password was not hashed anew"),
+            }
         }
-        Ok(user)
+        Ok(Proven { user, password_hash })
     }
 
     async fn look_up(&self, attempt: &Attempt<'_>) -> Result<Known> {
@@ -187,14 +198,15 @@ impl Reception {
         if let (Some(proofs), Some((user, hash))) = (attempt.proofs, &found)
             && proofs.has(attempt.name, attempt.password, hash)?
         {
-            return Ok(Known::Proved(user.clone()));
+            return Ok(Known::Proved(Proven { user: user.clone(), password_hash: hash.clone() }));
         }
         Ok(Known::Unproved(found))
     }
 
-    async fn rehash(&self, user: UserId, old: String, password: &str) -> Result<()> {
-        let new = self.passwords.hash(password.to_owned()).await?;
-        self.db.run(move |conn| users::rehash(conn, user, &old, &new)).await
+    /// The hash that stands there afterwards.
+    async fn rehash(&self, user: UserId, old: &str, password: &str) -> Result<String> {
+        let (old, new) = (old.to_owned(), self.passwords.hash(password.to_owned()).await?);
+        self.db.run(move |conn| Ok(if users::rehash(conn, user, &old, &new)? { new } else { old })).await
     }
 
     /// Gives a user another password. All sessions end but for the one that it is done in; API keys
@@ -226,11 +238,7 @@ impl Reception {
             return Err(wrong());
         }
         let new_hash = self.passwords.hash(new).await?;
-        let session = match caller.proof {
-            Proof::Session(session) => Some(session),
-            Proof::Password | Proof::ApiKey => None,
-        };
-        let now = self.now;
+        let (session, now) = (caller.proof.session(), self.now);
         let change = move |conn: &mut _| users::change_password(conn, id, (&old_hash, &new_hash), session, now);
         if self.db.run(change).await? { Ok(()) } else { Err(wrong()) }
     }

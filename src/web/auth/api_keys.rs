@@ -4,7 +4,8 @@ use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::domain::{ApiKeySecret, Role, Scope, Scopes, User};
+use super::CurrentUser;
+use crate::domain::{ApiKeySecret, Role, Scope, Scopes};
 use crate::error::{Error, FieldError, Result};
 use crate::repo::Db;
 use crate::repo::api_keys::{self, ApiKey, NewApiKey};
@@ -29,16 +30,19 @@ impl ApiKeyWish<'_> {
     /// Makes the key for a user; gives it and the whole key, secret and all, which is kept nowhere.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with what is wrong in which field;
+    /// [`Error::Invalid`] with what is wrong in which field; [`Error::Unauthenticated`] where the session
+    /// has ended meanwhile;
     /// [`crate::error::Refusal::TooManyApiKeys`]; [`crate::error::Refusal::AlreadyCreated`] where the
     /// form has made one.
-    pub async fn grant(&self, user: User, now: DateTime<Utc>, db: &Data<Db>) -> Result<(ApiKey, String)> {
+    pub async fn grant(&self, current: &CurrentUser, now: DateTime<Utc>, db: &Data<Db>) -> Result<(ApiKey, String)> {
+        let user = &current.user;
         let (name, scopes) = self.check(user.role, now)?;
         let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(|error| Error::broken(error.to_string()))?;
         let secret = ApiKeySecret::from_random(random);
         let new = NewApiKey {
             user: user.id,
+            session: current.proof.session(),
             name,
             scopes,
             secret_hash: secret.hash(),

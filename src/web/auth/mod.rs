@@ -18,7 +18,7 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use tokio::sync::OnceCell;
 
-pub use accounts::{Reception, Registration};
+pub use accounts::{Proven, Reception, Registration};
 pub use api_keys::ApiKeyWish;
 pub use form::{CsrfForm, CsrfUpload, csrf_token};
 pub use keys::Keys;
@@ -61,6 +61,16 @@ pub enum Proof {
     Password,
     /// By a personal API key. Without the scope `admin` its user has the role of a user here.
     ApiKey,
+}
+
+impl Proof {
+    /// The session, where it was one.
+    pub fn session(self) -> Option<SessionId> {
+        match self {
+            Self::Session(session) => Some(session),
+            Self::Password | Self::ApiKey => None,
+        }
+    }
 }
 
 /// A user who is there in person, by session or password: whoever may change what opens the

@@ -16,7 +16,7 @@ use crate::error::{Error, FieldError, Refusal, Result};
 use crate::repo::Db;
 use crate::repo::sessions::{self, NewSession};
 use crate::web::Site;
-use crate::web::auth::{self, CsrfForm, OptionalUser, Proof, Reception, Registration};
+use crate::web::auth::{self, CsrfForm, OptionalUser, Proof, Proven, Reception, Registration};
 use crate::web::client::Client;
 use crate::web::extract::{self, Now, QueryOf};
 use crate::web::view::{self, Chrome, Field, Flash, THEME, local_path};
@@ -121,11 +121,12 @@ pub async fn sign_in(
 ) -> Result<HttpResponse> {
     let form = form.0;
     let next = form.next.as_deref().and_then(local_path);
-    match reception.check_credentials(&form.login, &form.password).await {
-        Ok(user) => {
-            browser.open_session(&db, &user).await?;
-            Ok(view::see_other(next.unwrap_or(home_of(&user))))
-        }
+    let signed_in = async {
+        let proven = reception.check_credentials(&form.login, &form.password).await?;
+        browser.open_session(&db, proven).await
+    };
+    match signed_in.await {
+        Ok(user) => Ok(view::see_other(next.unwrap_or(home_of(&user)))),
         Err(Error::Refused(refusal)) => view::invalid(&LoginPage {
             chrome,
             refusal: Some(refusal.to_string()),
@@ -170,8 +171,8 @@ pub async fn sign_up(
         password: &form.password,
     };
     let errors = match reception.register(&registration).await {
-        Ok(user) => {
-            browser.open_session(&db, &user).await?;
+        Ok(proven) => {
+            let user = browser.open_session(&db, proven).await?;
             Flash::good("Your account is ready. Have a look at the credits that you can claim.")
                 .link("/credits", "See the credits")
                 .leave(&browser.cookie)?;
@@ -263,19 +264,21 @@ impl FromRequest for Browser {
 }
 
 impl Browser {
-    /// Opens a session for a user who has just proved to be one.
+    /// Opens a session for a user who has just proved to be one; gives the user.
     /// The one that the browser had before ends, since nothing names it any more.
-    async fn open_session(&self, db: &Db, user: &User) -> Result<()> {
+    async fn open_session(&self, db: &Db, Proven { user, password_hash }: Proven) -> Result<User> {
         let Client { user_agent, ip_address, .. } = self.client.clone();
-        let new = NewSession { user: user.id, kind: SessionKind::Browser, user_agent, ip_address };
+        let new = NewSession { user: user.id, password_hash, kind: SessionKind::Browser, user_agent, ip_address };
         let now = self.now;
         let before = auth::remembered(&self.cookie);
         let session = db
             .run(move |conn| {
+                let opened = sessions::open(conn, &new, now)?;
                 before.map_or(Ok(()), |before| sessions::end(conn, before, now))?;
-                sessions::open(conn, &new, now)
+                Ok(opened)
             })
             .await?;
-        auth::remember(&self.cookie, session)
+        auth::remember(&self.cookie, session)?;
+        Ok(user)
     }
 }

@@ -44,7 +44,7 @@ impl Genuine {
             asset_type: confirmed.asset_type.to_string(),
             time: confirmed.created_at.into(),
             transaction: confirmed.transaction.to_string(),
-            is_reversed: confirmed.reversed_by.is_some(),
+            is_reversed: confirmed.is_reversed,
         }
     }
 }

@@ -8,11 +8,11 @@ use actix_web::web::Data;
 use serde::Deserialize;
 
 use super::review::Review;
-use crate::domain::{Reason, Role, SessionId, User, UserStatus};
+use crate::domain::{Reason, Role, User, UserStatus};
 use crate::error::{Error, FieldError, Refusal, Result};
 use crate::repo::users::rights::{self, Change};
 use crate::repo::{Db, users};
-use crate::web::auth::{Admin, By, CsrfForm, Proof};
+use crate::web::auth::{Admin, By, CsrfForm};
 use crate::web::extract::{Now, PathOf};
 use crate::web::kept::KeptForm;
 use crate::web::pages::parts::{counted, role_word, user_status_word};
@@ -166,7 +166,7 @@ pub async fn act(
     let (name, deed) = path.0;
     let deed: Deed = deed.parse()?;
     let Admin(me) = admin;
-    let (id, own) = (me.user.id, session(me.proof));
+    let (id, own) = (me.user.id, me.proof.session());
     let user = db.run(move |conn| users::meant_by(conn, me.user, &name)).await?;
     let outcome = match Reason::parse(&form.0.reason) {
         Err(error) => Err(Error::Invalid(vec![error])),
@@ -192,13 +192,6 @@ pub async fn act(
             deed.page(chrome, &user, user.id == id, &form.0.reason).invalid(vec![refused])
         }
         Err(error) => Err(error),
-    }
-}
-
-fn session(proof: Proof) -> Option<SessionId> {
-    match proof {
-        Proof::Session(session) => Some(session),
-        Proof::Password | Proof::ApiKey => None,
     }
 }
 

@@ -144,7 +144,7 @@ impl NewApiKeyForm {
             expires_at: self.expires_at(now)?,
             form: self.form_id.parse().ok(),
         };
-        wish.grant(current.user.clone(), now, db).await
+        wish.grant(current, now, db).await
     }
 }
 

@@ -16,7 +16,7 @@ use super::parts::{role_word, user_status_tone, user_status_word};
 use crate::domain::{SessionId, TimeZone, User, UserStatus};
 use crate::error::{FieldError, Result};
 use crate::repo::{self, Db, PageRequest, users};
-use crate::web::auth::{CsrfForm, CurrentUser, Proof};
+use crate::web::auth::{CsrfForm, CurrentUser};
 use crate::web::extract::Now;
 use crate::web::view::{self, Chrome, Flash, Moment};
 use api_keys::ApiKeyRow;
@@ -89,7 +89,7 @@ impl SettingsPage {
         let zones = ZoneField::new(zone, &errors);
         let frozen = user.status == UserStatus::Frozen;
         let mut sessions: Vec<_> = sessions.items.into_iter().map(SessionRow::from).collect();
-        let own = session(proof);
+        let own = proof.session();
         // The one that asks comes first, whenever it began.
         sessions.sort_by_key(|session| Some(session.id) != own);
         Ok(Self {
@@ -112,14 +112,6 @@ impl SettingsPage {
 fn handles(user: &User) -> Vec<(&'static str, String)> {
     let handles = [("Username", &user.username), ("E-mail", &user.email), ("Phone number", &user.phone_number)];
     handles.into_iter().map(|(name, handle)| (name, handle.clone().unwrap_or_else(|| "–".to_owned()))).collect()
-}
-
-/// The session that a page was asked for in.
-fn session(proof: Proof) -> Option<SessionId> {
-    match proof {
-        Proof::Session(session) => Some(session),
-        Proof::Password | Proof::ApiKey => None,
-    }
 }
 
 /// `GET /settings`

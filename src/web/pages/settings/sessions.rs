@@ -4,7 +4,6 @@ use actix_session::Session;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 
-use super::session;
 use crate::domain::SessionId;
 use crate::error::{Error, Result};
 use crate::repo::Db;
@@ -53,7 +52,7 @@ pub async fn end_others(
     now: Now,
     db: Data<Db>,
 ) -> Result<HttpResponse> {
-    let (user, own) = (current.user.id, session(current.proof));
+    let (user, own) = (current.user.id, current.proof.session());
     let ended = db.run(move |conn| sessions::end_all(conn, user, own, now.0)).await?;
     let flash = match i64::try_from(ended).unwrap_or(i64::MAX) {
         0 => Flash::warn("You were not signed in anywhere else."),
