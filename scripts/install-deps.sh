@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what is missing: for "run" PostgreSQL, for "test" also curl, Redis, HAProxy, Chromium, poppler's
-# tools and schemathesis. Through apt-get where there is one; elsewhere it says what to install.
+# tools, faketime and schemathesis. Through apt-get where there is one; elsewhere it says what to install.
 # schemathesis goes into a Python virtual environment beside the build.
 set -eu
 
@@ -37,6 +37,7 @@ test)
     have_chromium || missing="$missing chromium"
     have chromedriver || missing="$missing chromium-driver"
     have pdftotext || missing="$missing poppler-utils"
+    have faketime || missing="$missing faketime"
     python3 -c "import ensurepip, venv" 2>/dev/null || missing="$missing python3-venv"
     ;;
 *)

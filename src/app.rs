@@ -1,5 +1,5 @@
 //! The composition root: puts the parts together in order, and takes them apart in the opposite
-//! one. Only here is a clock.
+//! one. The clock that all others are given is made here.
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use actix_web::rt::{System, SystemRunner};
 use base64::Engine;
@@ -30,6 +31,9 @@ use crate::web;
 
 /// The exit code of a command that a signal ended, as shells have it for Ctrl-C.
 const INTERRUPTED: i32 = 130;
+
+/// How often this machine's clock is compared with the database server's.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(10);
 
 /// Serves until a signal says stop: then takes no more requests, finishes those in flight, posts
 /// what is queued, stops the jobs, and last the database.
@@ -114,7 +118,7 @@ fn serve_on(
     let served = system.block_on(serve_until_told(listener, parts, say, signals));
     ledger.stop();
     drop(jobs);
-    served.map_err(|error| Fatal::new(format!("the server failed: {error}")))
+    served
 }
 
 async fn serve_until_told(
@@ -122,26 +126,47 @@ async fn serve_until_told(
     parts: web::Parts,
     say: impl FnOnce() -> std::io::Result<()>,
     mut signals: Signals,
-) -> std::io::Result<()> {
-    let (drain, drain_time) = (parts.drain.clone(), parts.bounds.drain);
-    let server = web::serve(listener, parts)?;
+) -> Result<(), Fatal> {
+    let (drain, drain_time, db) = (parts.drain.clone(), parts.bounds.drain, parts.db.clone());
+    let server = web::serve(listener, parts).map_err(|error| Fatal::new(format!("the server failed: {error}")))?;
     let handle = server.handle();
     let serving = actix_web::rt::spawn(server);
     if let Err(error) = say() {
         tracing::warn!(%error, "nobody could be told that Coffer is ready");
     }
-    if signals.heard().await && !drain_time.is_zero() {
-        tracing::info!("told to stop: serving until proxies have seen it");
-        drain.begin();
-        // Whoever says it again means now.
-        let _ = tokio::time::timeout(drain_time, signals.heard()).await;
-    }
+    let fault = tokio::select! {
+        fault = clock_fault(&db) => Some(fault),
+        has_time = signals.heard() => {
+            if has_time && !drain_time.is_zero() {
+                tracing::info!("told to stop: serving until proxies have seen it");
+                drain.begin();
+                // Whoever says it again means now.
+                let _ = tokio::time::timeout(drain_time, signals.heard()).await;
+            }
+            None
+        }
+    };
     tracing::info!("stopping: finishing what is in flight");
-    tokio::select! {
-        () = handle.stop(true) => serving.await.map_err(std::io::Error::other)?,
+    let stopped = tokio::select! {
+        () = handle.stop(true) => serving.await.map_err(std::io::Error::other).flatten(),
         _ = signals.heard() => {
             tracing::warn!("told to stop again: leaving what is in flight");
             Ok(())
+        }
+    };
+    fault.map_or(stopped.map_err(|error| Fatal::new(format!("the server failed: {error}"))), Err)
+}
+
+/// Waits until this machine's clock has gone wrong, which it has where it is so twice in a row.
+async fn clock_fault(db: &Db) -> Fatal {
+    let mut before = false;
+    loop {
+        tokio::time::sleep(LOOK_AT_CLOCK).await;
+        // Where the database does not answer, it tells no other time.
+        let fault = db.run(repo::clock::fault).await.ok().flatten();
+        match fault {
+            Some(fault) if before => return fault,
+            fault => before = fault.is_some(),
         }
     }
 }

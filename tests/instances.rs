@@ -5,6 +5,8 @@
 
 mod support;
 
+#[path = "instances/clocks.rs"]
+mod clocks;
 #[path = "instances/jobs.rs"]
 mod jobs;
 #[path = "instances/limits.rs"]
