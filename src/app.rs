@@ -13,6 +13,7 @@ use actix_web::rt::{System, SystemRunner};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use chrono::{SubsecRound, Utc};
+use diesel::PgConnection;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::refused;
@@ -163,7 +164,7 @@ async fn clock_fault(db: &Db) -> Fatal {
     loop {
         tokio::time::sleep(LOOK_AT_CLOCK).await;
         // Where the database does not answer, it tells no other time.
-        let fault = db.run(repo::clock::fault).await.ok().flatten();
+        let fault = db.run(|conn| repo::clock::fault(conn, Utc::now)).await.ok().flatten();
         match fault {
             Some(fault) if before => return fault,
             fault => before = fault.is_some(),
@@ -210,8 +211,7 @@ fn listen(config: &Config) -> Result<TcpListener, Fatal> {
 /// What the terminal says when all is ready: the address, and how to sign in. Puts the demo data
 /// into a new embedded database.
 fn greeting(config: &Config, database: &Attached, with_demo: bool) -> Result<String, Fatal> {
-    let mut conn = repo::connect(database.address())
-        .map_err(|error| Fatal::new(format!("cannot reach the database: {}", repo::one_line(&error))))?;
+    let mut conn = reach(database.address())?;
     let first = config.database == Database::Embedded && !first_start_is_over(config).exists();
     let how = if first && with_demo && seed::is_untouched(&mut conn).map_err(|error| refused(&error))? {
         seed::demo(database.address(), config, Existing::Reset)?.to_string()
@@ -301,6 +301,16 @@ pub fn attach(config: &Config) -> Result<Attached, Fatal> {
     }
 }
 
+/// Refuses to work where this machine and the database server differ in what time it is.
+fn has_the_time(address: &Address) -> Result<(), Fatal> {
+    let mut conn = reach(address)?;
+    repo::clock::fault(&mut conn, Utc::now).map_err(|error| refused(&error))?.map_or(Ok(()), Err)
+}
+
+fn reach(address: &Address) -> Result<PgConnection, Fatal> {
+    repo::connect(address).map_err(|error| Fatal::new(format!("cannot reach the database: {}", repo::one_line(&error))))
+}
+
 /// Lets a signal end this process only after the server that it runs, which would go on alone.
 fn stop_when_told(own: OwnServer) -> Result<(), Fatal> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -337,9 +347,10 @@ impl Attached {
                 own.insert(Server::start(&config.data_dir, Options::default())?).conninfo().to_owned()
             }
         };
+        let address = Address::new(conninfo.clone(), config.patience);
+        let migrated = repo::migrate(&conninfo).and_then(|migrated| has_the_time(&address).map(|()| migrated));
         // The thread that waits for signals holds on to the server, so its drop would not come.
-        let migrated = repo::migrate(&conninfo).inspect_err(|_| stop(&own))?;
-        let address = Address::new(conninfo, config.patience);
+        let migrated = migrated.inspect_err(|_| stop(&own))?;
         Ok(Self { address, migrated, server: own, lock })
     }
 

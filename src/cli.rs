@@ -58,6 +58,18 @@ struct SeedArguments {
 enum AdminCommand {
     /// Create an admin, or make an existing user one and give it this password
     Create(CreateArguments),
+    /// Give a user who has lost the password this one, and end all sessions and API keys
+    ResetPassword(ResetArguments),
+}
+
+#[derive(Args)]
+struct ResetArguments {
+    /// What the user signs in with: a username, an e-mail address or a phone number
+    #[arg(long)]
+    login: String,
+    /// Read the password from standard input, up to the end of its first line
+    #[arg(long, required = true)]
+    password_stdin: bool,
 }
 
 #[derive(Args)]
@@ -90,6 +102,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Fatal> {
         Command::Migrate => migrate(&config),
         Command::Seed(_) => seed_demo(&config),
         Command::Admin(AdminCommand::Create(arguments)) => create_admin(&config, &arguments),
+        Command::Admin(AdminCommand::ResetPassword(arguments)) => reset_password(&config, &arguments),
         Command::Verify => prove(&config),
     }
 }
@@ -120,6 +133,17 @@ fn create_admin(config: &Config, arguments: &CreateArguments) -> Result<ExitCode
     let new = NewUser { external_id: None, logins: vec![username], password_hash, role: Role::Admin };
     let user = attached.run(|conn| users::make_admin(conn, &new, chrono::Utc::now()))?;
     say(&format!("{} is an admin now.", user.external_id));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn reset_password(config: &Config, arguments: &ResetArguments) -> Result<ExitCode, Fatal> {
+    let login = Login::parse(&arguments.login).map_err(|error| Fatal::new(error.message))?;
+    let password = read_password()?;
+    passwords::check(&password, &[login.as_str()]).map_err(|error| Fatal::new(error.message))?;
+    let attached = app::attach(config)?;
+    let password_hash = passwords::hash_here(&password, config.bcrypt_cost).map_err(|error| refused(&error))?;
+    let user = attached.run(|conn| users::reset_password(conn, &login, &password_hash, chrono::Utc::now()))?;
+    say(&format!("{} has a new password, and is signed out everywhere.", user.external_id));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use crate::domain::{Amount, AssetTypeCode, Balance, WalletId};
+use crate::domain::{AssetTypeCode, Balance, WalletId};
 
 /// The result of serving a request.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -302,7 +302,7 @@ impl Refusal {
     }
 
     /// The refusal of an amount finer than the asset type's scale (decimals).
-    pub fn too_fine(amount: &Amount, scale: u8) -> Self {
+    pub fn too_fine(amount: &impl std::fmt::Display, scale: u8) -> Self {
         Self::InvalidAmount(Cow::Owned(match scale {
             0 => format!("{amount} is not a whole number, and this asset type has no decimals."),
             _ => format!("{amount} has more than {scale} decimals, which is all that this asset type has."),

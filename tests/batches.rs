@@ -320,8 +320,9 @@ async fn what_was_refused_is_posted_when_the_same_independent_batch_is_sent_late
         (&second[0]["transaction"], &second[3]["transaction"]),
         (&first[0]["transaction"], &first[3]["transaction"])
     );
-    let third = outcomes(ask_all(&bank.admin, &body).await, 200).await;
-    assert_eq!(third, second);
+    let third = ask_all(&bank.admin, &body).await;
+    assert_eq!(third.headers()["idempotent-replayed"], "true", "what is refused once more is not new");
+    assert_eq!(outcomes(third, 200).await, second);
     assert_eq!(bank.cash().await, ["1.00", "3.00"]);
 }
 

@@ -190,6 +190,28 @@ async fn the_first_start_makes_demo_data_and_later_ones_change_nothing() {
 }
 
 #[actix_web::test]
+async fn a_lost_password_is_given_anew_from_the_command_line() {
+    let installation = Installation::new();
+    let reset = |password: &str, login: &str| {
+        installation.run_with_input(&["admin", "reset-password", "--login", login, "--password-stdin"], password)
+    };
+    let running = installation.serve(&["serve"]);
+    let alice = shown_passwords(&running.greeting()).into_iter().find(|(name, _)| name == "user_alice").unwrap().1;
+    let before = sign_in(&installation, "user_alice", &alice).await;
+    assert!(only_line(&reset("four quiet walruses", "nobody")).contains("There is no such user."));
+    assert!(only_line(&reset("short", "user_alice")).contains("characters"));
+    assert_eq!(send(before.get("/me")).await.status(), 200, "what is refused changes nothing");
+    let said = reset("four quiet walruses", "user_alice");
+    assert_eq!((said.code, said.stdout.lines().count()), (Some(0), 1), "{said:?}");
+    assert_eq!(send(before.get("/me")).await.status(), 401);
+    let after = sign_in(&installation, "user_alice", "four quiet walruses").await;
+    assert_eq!(after.read("/me").await["role"], "user");
+    let logged = count(&mut installation.connect(), "audit_log where action = 'user.reset_password'");
+    assert_eq!(logged, 1);
+    running.stop();
+}
+
+#[actix_web::test]
 async fn without_demo_data_the_first_admin_comes_from_the_command_line() {
     let installation = Installation::new();
     let create = |password: &str, name: &str| {

@@ -42,7 +42,7 @@ impl Amount {
             return Err(invalid_amount("The amount must be more than zero."));
         }
         if value > LARGEST {
-            return Err(invalid_amount("The amount must be at most 1000000000000."));
+            return Err(invalid_amount("The amount must be at most 1,000,000,000,000."));
         }
         Ok(Self(value))
     }
@@ -82,7 +82,7 @@ impl FromSql<Numeric, Pg> for Amount {
 
 /// Reads digits, perhaps after a minus and with a point and decimals between them, and nothing else.
 fn digits(text: &str) -> Result<BigDecimal, Refusal> {
-    const WANTED: &str = "Write the amount in digits, for example 12 or 12.50.";
+    const WANTED: &str = "Write the amount in digits alone, with a point before decimals, for example 12 or 12.50.";
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let (integer, decimals) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
     let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -90,7 +90,7 @@ fn digits(text: &str) -> Result<BigDecimal, Refusal> {
         return Err(invalid_amount(WANTED));
     }
     if integer.trim_start_matches('0').len() > MAX_INTEGER_DIGITS || integer.len() > LONGEST_INTEGER {
-        return Err(invalid_amount("The amount must be at most 1000000000000."));
+        return Err(invalid_amount("The amount must be at most 1,000,000,000,000."));
     }
     if decimals.len() > MAX_SCALE {
         return Err(invalid_amount("The amount has more decimals than any asset type."));
@@ -121,7 +121,7 @@ impl Balance {
     pub fn parse_floor(text: &str) -> Result<Self, Refusal> {
         let value = digits(text)?;
         if value.is_negative() || value > LARGEST {
-            return Err(invalid_amount("The least to keep must be from 0 to 1000000000000."));
+            return Err(invalid_amount("The least to keep must be from 0 to 1,000,000,000,000."));
         }
         Ok(Self(value))
     }
@@ -134,7 +134,7 @@ impl Balance {
     pub fn parse_minimum(text: &str) -> Result<Self, Refusal> {
         let value = digits(text)?;
         if value.is_negative() || value > FULLEST {
-            return Err(invalid_amount("Choose a number from 0 to 1000000000000000."));
+            return Err(invalid_amount("Choose a number from 0 to 1,000,000,000,000,000."));
         }
         Ok(Self(value))
     }

@@ -409,6 +409,9 @@ fn post(book: &Book, transaction: TransactionId, intent: Intent) -> Result<Posti
     let debit = wallet(book, &debit_key)?;
     let credit = wallet(book, &credit_key)?;
 
+    if let Some(floor) = intent.floor.as_ref().filter(|floor| !floor.fits(rules.scale.0)) {
+        return Err(Refusal::too_fine(floor, rules.scale.0));
+    }
     let debit_after = debit.balance.debited(amount);
     let credit_after = credit.balance.credited(amount);
     if intent.debit != Owner::Treasury {

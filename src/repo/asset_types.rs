@@ -143,7 +143,7 @@ pub fn faults(name: &str, scale: Scale, minimum_balance: &Balance) -> Vec<FieldE
         errors.push(FieldError::new("minimum_balance", "Write it with no more decimals than the asset type has."));
     }
     if minimum_balance.is_negative() || *minimum_balance > Balance::limit() {
-        errors.push(FieldError::new("minimum_balance", "Choose a number from 0 to 1000000000000000."));
+        errors.push(FieldError::new("minimum_balance", "Choose a number from 0 to 1,000,000,000,000,000."));
     }
     errors
 }

@@ -13,14 +13,14 @@ use crate::error::{Fatal, Result};
 const MOST: TimeDelta = TimeDelta::seconds(30);
 
 /// What is wrong with this machine's clock, as the database server has the time, in a line that says what
-/// to do; nothing where it is right.
+/// to do; nothing where it is right. `now` is what this machine's clock says.
 ///
 /// # Errors
 /// The database's.
-pub fn fault(conn: &mut PgConnection) -> Result<Option<Fatal>> {
-    let asked = Utc::now();
+pub fn fault(conn: &mut PgConnection, now: impl Fn() -> DateTime<Utc>) -> Result<Option<Fatal>> {
+    let asked = now();
     let theirs = statement::<Timestamptz>("select clock_timestamp()").get_result::<DateTime<Utc>>(conn)?;
-    let answered = Utc::now();
+    let answered = now();
     let (early, late) = (theirs - answered, asked - theirs);
     let (apart, how) = if early > late { (early, "behind") } else { (late, "ahead of") };
     let told = || {

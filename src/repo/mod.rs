@@ -108,9 +108,6 @@ pub fn migrate(conninfo: &str) -> std::result::Result<Vec<String>, Fatal> {
     let mut conn = reach(conninfo)?;
     check_server_version(&mut conn)?;
     check_language(&mut conn)?;
-    if let Some(fault) = clock::fault(&mut conn).map_err(|e| fatal(&e))? {
-        return Err(fault);
-    }
     // Nobody waits inside of the database: an index that is built concurrently would wait for them.
     let mut told = false;
     while !is_alone(&mut conn).map_err(|e| fatal(&e))? {

@@ -142,6 +142,29 @@ pub fn password_hash(conn: &mut PgConnection, id: UserId) -> Result<String> {
     Ok(users::table.find(id).select(users::password_hash).first(conn)?)
 }
 
+/// Gives whoever has lost the password another one, and ends the sessions and API keys, which may be
+/// somebody else's. For whoever has the command line.
+///
+/// # Errors
+/// [`Refusal::UserNotFound`] where nobody has the login; the database's.
+pub fn reset_password(conn: &mut PgConnection, login: &Login, password_hash: &str, now: DateTime<Utc>) -> Result<User> {
+    conn.transaction(|conn| {
+        let (user, _) = by_login(conn, login)?.ok_or(Refusal::UserNotFound)?;
+        set_password(conn, user.id, password_hash)?;
+        sessions::end_all(conn, user.id, None, now)?;
+        rights::forget_api_keys(conn, user.id)?;
+        let act = Act {
+            action: "user.reset_password",
+            target: format!("user:{}", user.external_id),
+            reason: "by the command line",
+            before: None,
+            after: None,
+        };
+        audit::record(conn, &Actor::default(), now, &[act])?;
+        Ok(user)
+    })
+}
+
 /// Keeps the zone in which a user reads times; none for the reader's own.
 ///
 /// # Errors

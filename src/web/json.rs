@@ -78,7 +78,11 @@ impl<'a> Fields<'a> {
             // It would be the place within a field's value.
             let place = format!(" at line {} column {}", error.line(), error.column());
             let text = error.to_string();
-            Error::Malformed(format!("The JSON cannot be read: {}.", text.trim_end_matches(&place)).into())
+            let text = match text.trim_end_matches(&place) {
+                text if OF_TIMES.contains(&text) => "a time is not written as 2026-01-31T12:00:00Z is",
+                text => text,
+            };
+            Error::Malformed(format!("The JSON cannot be read: {text}.").into())
         })
     }
 
@@ -88,6 +92,10 @@ impl<'a> Fields<'a> {
         format!("{{{}}}", fields.join(","))
     }
 }
+
+/// What chrono says of a text that is no time, without saying that it was to be one.
+const OF_TIMES: [&str; 4] =
+    ["premature end of input", "input contains invalid characters", "input is out of range", "trailing input"];
 
 /// Reads a field that may be left out, and is never null. With `#[serde(default)]`.
 pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(

@@ -20,6 +20,9 @@ window.addEventListener("pageshow", () => {
   }
 });
 
+// What is wrong is read out and can be tabbed on from.
+document.querySelector(".summary[tabindex]")?.focus();
+
 // A checkbox with data-select-all ticks every row's checkbox of its table and follows them.
 document.addEventListener("change", (event) => {
   const table = event.target.closest("table");

@@ -195,8 +195,10 @@ fn lists(books: &Books) {
     assert_eq!(offers.unwrap().items[0].left, Offer::COUNTED + 1);
     by_index(&mut conn, "what campaigns offer", |conn| repo::campaigns::claimable_first(conn, &anna, noon())).unwrap();
     by_index(&mut conn, "what is offered first", |conn| repo::assets::claimable_first(conn, noon())).unwrap();
-    by_index(&mut conn, "what is left", |conn| repo::assets::alternatives(conn, Missed::Asset(AssetId(7)), noon()))
-        .unwrap();
+    by_index(&mut conn, "what is left", |conn| {
+        repo::assets::alternatives(conn, user, Missed::Asset(AssetId(7)), noon())
+    })
+    .unwrap();
     by_index(&mut conn, "one asset", |conn| repo::assets::one(conn, Viewer::Admin, AssetId(7), noon())).unwrap();
     let latest = by_index(&mut conn, "the latest claims", |conn| repo::reports::recent_claims(conn, 10)).unwrap();
     assert_eq!(latest.len(), 10);

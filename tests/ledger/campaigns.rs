@@ -266,7 +266,8 @@ fn told(books: &Books, campaign: CampaignId) -> [bool; 5] {
         AssetFilter { campaign_id: Some(campaign), status: Some(AssetStatus::Available), ..AssetFilter::default() };
     let viewer = Viewer::User(alice.id);
     let assets = repo::assets::page(&mut conn, viewer, &of_campaign, repo::assets::USUAL, &first, noon()).unwrap();
-    let left = repo::assets::alternatives(&mut conn, Missed::Campaign(campaign), noon()).unwrap().unwrap().left;
+    let left =
+        repo::assets::alternatives(&mut conn, alice.id, Missed::Campaign(campaign), noon()).unwrap().unwrap().left;
     [
         status == CampaignStatus::Running,
         offers.iter().any(|offer| offer.campaign.id == campaign),

@@ -63,6 +63,8 @@ async fn a_request_may_ask_for_a_stricter_floor() {
     ] {
         assert_eq!(available(&bank, &body).await, most, "{body}");
     }
+    let finer = with(&spend("1"), &json!({"minimum_balance": "1.001"}));
+    assert_eq!(refused(&bank.anna, &finer).await, is(422, "invalid_amount"));
     for (body, left) in [
         (with(&spend("60"), &json!({"minimum_balance": "40"})), "40.00"),
         (with(&transfer("ben", "30"), &json!({"minimum_balance": 10})), "10.00"),

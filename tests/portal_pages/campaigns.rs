@@ -252,3 +252,18 @@ async fn of_two_who_race_for_the_last_of_a_campaign_one_wins_and_the_other_is_to
 async fn the_race_for_the_last_of_a_campaign_is_as_fair_without_scripts() {
     race(Off).await;
 }
+
+#[actix_web::test]
+async fn whoever_comes_too_late_is_told_only_of_what_one_may_have() {
+    let branch = Branch::open().await;
+    let gone = branch.bank.admin.issue(1, "CASH", "1").await[0];
+    assert_eq!(send(branch.bank.ben.claim(gone)).await.status(), 201);
+    let of = campaign(&branch.bank.admin, json!({"quantity": 4})).await;
+    let late = async || {
+        let answer = branch.submit(&format!("/credits/{gone}/claim"), &[("back", "/credits")]).await;
+        told(&branch, answer).await
+    };
+    assert!(late().await.contains("4 similar credits are still free."));
+    told(&branch, claim(&branch, of, &key(1)).await).await;
+    assert!(late().await.contains("No similar credit is free right now."), "the others are for others");
+}

@@ -26,7 +26,13 @@ async fn each_refusal_stands_at_its_field_and_the_values_stay() {
         ("anna", "CASH", "1", "receiver", "This is you. Name somebody else."),
         ("nobody-here", "CASH", "1", "receiver", "We found nobody with this name. Check how it is spelled."),
         (" ", "CASH", "1", "receiver", "Name who gets it."),
-        ("ben", "CASH", "1,5", "amount", "Write the amount in digits, for example 12 or 12.50."),
+        (
+            "ben",
+            "CASH",
+            "1,5",
+            "amount",
+            "Write the amount in digits alone, with a point before decimals, for example 12 or 12.50.",
+        ),
         ("ben", "CASH", "-1", "amount", "The amount must be more than zero."),
         ("ben", "CASH", "0.001", "amount", "0.001 has more than 2 decimals, which is all that this asset type has."),
     ] {
@@ -60,7 +66,7 @@ async fn everything_that_is_wrong_is_told_at_once_in_the_order_of_the_form() {
         [
             "Name who gets it.",
             "Choose what to send.",
-            "Write the amount in digits, for example 12 or 12.50.",
+            "Write the amount in digits alone, with a point before decimals, for example 12 or 12.50.",
             "Use at most 500 characters.",
         ]
     );

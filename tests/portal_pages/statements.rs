@@ -3,6 +3,7 @@
 use chrono::{Datelike, TimeDelta, Utc};
 use reqwest::StatusCode;
 
+use crate::support::bank;
 use crate::support::books::{bonus, spend, transfer};
 use crate::support::till::{Till, user_id};
 use crate::support::web::{send, texts, value};
@@ -153,4 +154,18 @@ async fn what_one_never_held_has_an_empty_page_and_what_there_is_not_has_none() 
     let html = branch.page("/wallet/CASH?type=spend").await;
     assert_eq!(texts(&html, ".empty__title"), ["Nothing of this kind"]);
     assert_eq!(attributes(&html, ".empty a", "href"), ["/wallet/CASH"]);
+}
+
+#[actix_web::test]
+async fn the_chart_of_a_short_time_goes_through_each_movement() {
+    let branch = Branch::with_cash("100").await;
+    bank::posted(&branch.bank.anna, &bank::spend("30")).await;
+    bank::posted(&branch.bank.anna, &bank::spend("20.5")).await;
+    let html = branch.page("/wallet/CASH").await;
+    assert_eq!(texts(&html, ".numbers tbody td"), ["0.00", "100.00", "70.00", "49.50"]);
+    let points = &attributes(&html, "polyline.chart__line", "points")[0];
+    assert_eq!(points.split(' ').count(), 4, "{points}");
+    let narrowed = branch.page("/wallet/CASH?type=spend").await;
+    assert_eq!(texts(&narrowed, ".numbers tbody td").last().map(String::as_str), Some("49.50"), "and not of a part");
+    assert!(narrowed.contains("One kind of activity is listed."));
 }

@@ -93,6 +93,7 @@ async fn a_new_password_ends_the_other_sessions_and_never_comes_back_in_a_form()
     for (current, new, repeated, field) in [
         ("wrong wrong wrong", NEW, NEW, "current_password"),
         (PASSWORD, "asha", "asha", "new_password"),
+        (PASSWORD, PASSWORD, PASSWORD, "new_password"),
         (PASSWORD, NEW, "four noisy penguin", "repeated_password"),
     ] {
         let answer = change(current, new, repeated).await;

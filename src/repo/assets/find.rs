@@ -273,15 +273,20 @@ pub enum Missed {
 pub struct Alternatives {
     /// The unit of what is gone.
     pub asset_type: AssetTypeCode,
-    /// How many assets of that unit can be claimed now, counted among the newest thousand.
+    /// How many assets of that unit the user can claim now, counted among the newest thousand.
     pub left: i64,
 }
 
-/// How many assets like a missed one can be claimed now; none where there never was such a one.
+/// How many assets like a missed one a user can claim now; none where there never was such a one.
 ///
 /// # Errors
 /// The database's.
-pub fn alternatives(conn: &mut PgConnection, missed: Missed, now: DateTime<Utc>) -> Result<Option<Alternatives>> {
+pub fn alternatives(
+    conn: &mut PgConnection,
+    viewer: UserId,
+    missed: Missed,
+    now: DateTime<Utc>,
+) -> Result<Option<Alternatives>> {
     let (asset, campaign) = match missed {
         Missed::Asset(id) => (Some(id), None),
         Missed::Campaign(id) => (None, Some(id)),
@@ -295,7 +300,8 @@ pub fn alternatives(conn: &mut PgConnection, missed: Missed, now: DateTime<Utc>)
              left join campaigns p on p.id = newest.campaign_id
              where newest.asset_type = gone.asset_type and (newest.expires_at is null or newest.expires_at > $)
                  and (p.id is null or not p.paused and (p.starts_at is null or p.starts_at <= $)
-                      and (p.ends_at is null or p.ends_at > $))
+                      and (p.ends_at is null or p.ends_at > $)
+                      and (select count(*) from claims c where c.campaign_id = p.id and c.user_id = $) < p.per_user_limit)
          )
          from (select asset_type from assets where id = $
                union all select asset_type from campaigns where id = $) gone",
@@ -303,6 +309,7 @@ pub fn alternatives(conn: &mut PgConnection, missed: Missed, now: DateTime<Utc>)
     .bind::<Timestamptz, _>(now)
     .bind::<Timestamptz, _>(now)
     .bind::<Timestamptz, _>(now)
+    .bind::<BigInt, _>(viewer)
     .bind::<Nullable<BigInt>, _>(asset)
     .bind::<Nullable<BigInt>, _>(campaign)
     .load(conn)?;

@@ -140,11 +140,13 @@ fn optional<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Option<Option<T>
     }
 }
 
-/// The rows of a file, or what is wrong with the file as a whole.
-fn rows(text: &str) -> std::result::Result<Vec<Row>, FieldError> {
+/// The rows of a file, each or why it is none, or what is wrong with the file as a whole.
+fn rows(text: &str) -> std::result::Result<Vec<std::result::Result<Row, FieldError>>, FieldError> {
     let wrong = |words: String| FieldError::new("file", words);
-    let mut reader =
-        csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::Headers)
+        .flexible(true)
+        .from_reader(text.trim_start_matches('\u{feff}').as_bytes());
     let names = reader.headers().map_err(|error| wrong(format!("The first line cannot be read: {error}.")))?.clone();
     let unknown: Vec<&str> = names.iter().filter(|name| !COLUMNS.contains(name)).collect();
     if !unknown.is_empty() {
@@ -158,13 +160,18 @@ fn rows(text: &str) -> std::result::Result<Vec<Row>, FieldError> {
         return Err(wrong(format!("The column {column} is missing. The first line has the names of the columns.")));
     }
     let mut rows = Vec::new();
-    for row in reader.into_deserialize() {
+    for record in reader.records() {
         if rows.len() == MOST {
             return Err(wrong("A file may create at most 10,000 credits.".to_owned()));
         }
-        let row =
-            row.map_err(|error: csv::Error| wrong(format!("It cannot be read as comma-separated values: {error}.")))?;
-        rows.push(row);
+        let unreadable = |error: csv::Error| wrong(format!("It cannot be read as comma-separated values: {error}."));
+        let record = record.map_err(unreadable)?;
+        rows.push(match (record.len(), names.len()) {
+            (found, wanted) if found != wanted => {
+                Err(wrong(format!("The row has {found} fields, and the first line names {wanted}.")))
+            }
+            _ => Ok(record.deserialize(Some(&names)).map_err(unreadable)?),
+        });
     }
     if rows.is_empty() { Err(wrong("There are no rows below the names of the columns.".to_owned())) } else { Ok(rows) }
 }
@@ -181,7 +188,10 @@ pub fn read(conn: &mut PgConnection, text: &str, now: DateTime<Utc>) -> Result<I
     let known = Known {
         scales: asset_types::all(conn)?.into_iter().map(|known| (known.code, known.scale)).collect(),
         campaigns: campaign_table::table
-            .filter(campaign_table::id.eq_any(rows.iter().filter_map(|row| row.campaign_id.trim().parse::<i64>().ok())))
+            .filter(
+                campaign_table::id
+                    .eq_any(rows.iter().flatten().filter_map(|row| row.campaign_id.trim().parse::<i64>().ok())),
+            )
             .select((campaign_table::id, (campaign_table::asset_type, campaign_table::ends_at)))
             .load(conn)?
             .into_iter()
@@ -189,7 +199,7 @@ pub fn read(conn: &mut PgConnection, text: &str, now: DateTime<Utc>) -> Result<I
     };
     let mut plan = ImportPlan { lines: Vec::new(), errors: Vec::new() };
     for (row, number) in rows.iter().zip(1..) {
-        match row.parse(&known, now) {
+        match row.as_ref().map_err(|error| vec![error.clone()]).and_then(|row| row.parse(&known, now)) {
             Ok(line) => plan.lines.push(line),
             Err(errors) => plan.errors.extend(errors.into_iter().map(|error| error.in_row(number))),
         }
@@ -330,9 +340,10 @@ mod tests {
             Err(error) => return vec![error.message.into_owned()],
         };
         rows.iter()
-            .map(|row| match row.parse(&known, DateTime::UNIX_EPOCH) {
-                Ok((new, _)) => format!("{} {} x {}", new.title, new.amount, new.quantity),
-                Err(errors) => errors.iter().map(|error| error.field.as_ref()).collect::<Vec<_>>().join(" "),
+            .map(|row| match row.as_ref().map(|row| row.parse(&known, DateTime::UNIX_EPOCH)) {
+                Err(error) => error.message.to_string(),
+                Ok(Ok((new, _))) => format!("{} {} x {}", new.title, new.amount, new.quantity),
+                Ok(Err(errors)) => errors.iter().map(|error| error.field.as_ref()).collect::<Vec<_>>().join(" "),
             })
             .collect()
     }
@@ -376,7 +387,12 @@ mod tests {
         ] {
             assert_eq!(plan(text), [words], "{text}");
         }
-        let ragged = plan("title,kind,asset_type,amount\nT,signup\n");
-        assert!(ragged.len() == 1 && ragged.concat().contains("cannot be read"), "{ragged:?}");
+    }
+
+    #[test]
+    fn a_row_of_another_length_spoils_no_other() {
+        let text = "title,kind,asset_type,amount\nT,signup\nT,signup,GOLD,1\nT,signup,GOLD,1,2,3\n";
+        let words = |found: usize| format!("The row has {found} fields, and the first line names 4.");
+        assert_eq!(plan(text), [words(2), "T 1 x 1".to_owned(), words(6)]);
     }
 }

@@ -224,6 +224,9 @@ impl Reception {
         if let Err(error) = passwords::check(&new, &names) {
             return Err(Error::Invalid(vec![FieldError { field: "new_password".into(), ..error }]));
         }
+        if new == current {
+            return Err(Error::Invalid(vec![FieldError::new("new_password", "Choose another than the current one.")]));
+        }
         self.may_guess(&logins).await?;
         let _turns = self.throttles.password_turns.wait(&logins).await?;
         self.may_guess(&logins).await?;

@@ -63,7 +63,7 @@ impl ApiKeyWish<'_> {
             refuse("name", "Use 1 to 100 characters.");
         }
         if self.scopes.is_empty() {
-            refuse("scopes", "Name at least one of read, write and admin.");
+            refuse("scopes", "Choose at least one thing that the key may do.");
         }
         if self.scopes.contains(&Scope::Admin) && role != Role::Admin {
             refuse("scopes", "Only the key of an admin can have the scope admin.");

@@ -28,6 +28,9 @@ use crate::web::view::{self, Chrome, Field, Moment, grouped};
 /// The most whole steps of days in the chart.
 const POINTS: i64 = 45;
 
+/// How a moment of a short time is told.
+const HOUR: &str = "%-d %b, %H:%M";
+
 #[derive(Template)]
 #[template(path = "wallet/statement.html")]
 struct StatementPage {
@@ -125,14 +128,26 @@ fn moments(since: DateTime<Utc>, end: DateTime<Utc>) -> Vec<DateTime<Utc>> {
 
 /// The curve, each moment named by the hour, or by the day that ends with it.
 fn chart(curve: &[(DateTime<Utc>, Balance)], scale: u8) -> Option<Chart> {
-    let (first, last) = (curve.first()?.0, curve.last()?.0);
-    let by_hour = (last - first).num_days() < 2;
+    let by_hour = by_hour(curve);
     let name = |moment: DateTime<Utc>| match by_hour {
-        true => moment.format("%-d %b, %H:%M").to_string(),
+        true => moment.format(HOUR).to_string(),
         false => (moment - TimeDelta::microseconds(1)).format("%-d %b %Y").to_string(),
     };
     let named: Vec<_> = curve.iter().map(|(moment, balance)| (name(*moment), balance.clone())).collect();
-    Some(charts::curve(&named, scale))
+    (!named.is_empty()).then(|| charts::curve(&named, scale))
+}
+
+/// Whether a curve is of so short a time that its moments are hours.
+fn by_hour(curve: &[(DateTime<Utc>, Balance)]) -> bool {
+    curve.first().zip(curve.last()).is_some_and(|((first, _), (last, _))| (*last - *first).num_days() < 2)
+}
+
+/// The curve of a short time by what moved in it, newest first: between two hours there may be all of it.
+fn chart_of_each(rows: &[HistoryRow], opening: &Balance, scale: u8) -> Chart {
+    let name = |row: &HistoryRow| row.created_at.format(HOUR).to_string();
+    let start = rows.last().map(|row| (name(row), opening.clone()));
+    let moved = rows.iter().rev().map(|row| (name(row), row.balance_after.clone()));
+    charts::curve(&start.into_iter().chain(moved).collect::<Vec<_>>(), scale)
 }
 
 impl Row {
@@ -154,12 +169,16 @@ impl Row {
 }
 
 impl Figures {
-    fn new(past: Past, asset_type: &AssetType, address: &Address, cursor: &str) -> Self {
+    fn new(past: Past, asset_type: &AssetType, address: &Address, cursor: &str, is_unfiltered: bool) -> Self {
         let Past { page, totals, curve } = past;
         let scale = asset_type.scale.0;
         let text = |balance: &Balance| grouped(&balance.at_scale(scale));
         let Totals { credit, debit, opening_balance, closing_balance } = &totals;
-        let chart = chart(&curve, scale);
+        let is_whole = is_unfiltered && cursor.is_empty() && page.next_cursor.is_none();
+        let chart = match is_whole && by_hour(&curve) {
+            true => Some(chart_of_each(&page.items, opening_balance, scale)),
+            false => chart(&curve, scale),
+        };
         let gist = chart.as_ref().map_or_else(String::new, |chart| {
             let (from, to) = &chart.ends;
             let (opening, closing, unit) = (text(opening_balance), text(closing_balance), &asset_type.code);
@@ -281,7 +300,9 @@ impl StatementPage {
             unfiltered: transaction_type.map(|_| unfiltered.href()),
             csv_href: file("csv"),
             pdf_href: file("pdf"),
-            figures: past.filter(|_| !is_wrong).map(|past| Figures::new(past, &asset_type, &narrowed, cursor)),
+            figures: past
+                .filter(|_| !is_wrong)
+                .map(|past| Figures::new(past, &asset_type, &narrowed, cursor, transaction_type.is_none())),
             is_wrong,
             start_date: days.from,
             end_date: days.to,

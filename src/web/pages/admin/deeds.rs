@@ -8,7 +8,7 @@ use crate::web::pages::parts::counted;
 use crate::web::view::Moment;
 
 /// Every action of the log, and what it is called in a list.
-pub const ACTIONS: [(&str, &str); 23] = [
+pub const ACTIONS: [(&str, &str); 24] = [
     ("asset.create", "Create a credit"),
     ("asset.edit", "Edit a credit"),
     ("asset.expire", "Expire a credit"),
@@ -22,6 +22,7 @@ pub const ACTIONS: [(&str, &str); 23] = [
     ("user.freeze", "Freeze a user"),
     ("user.unfreeze", "Unfreeze a user"),
     ("user.make_admin", "Make a user an admin"),
+    ("user.reset_password", "Give a user a new password"),
     ("user.make_user", "Make an admin a user"),
     ("user.sign_out", "Sign a user out everywhere"),
     ("transaction.adjust", "Adjust a balance"),
@@ -109,6 +110,7 @@ fn looks(action: &str) -> (&'static str, &'static str) {
         "unfreeze" => ("play", "good"),
         "make_admin" => ("shield-check", "accent"),
         "make_user" => ("user", "neutral"),
+        "reset_password" => ("key-round", "warn"),
         "sign_out" => ("log-out", "warn"),
         "retry" => ("refresh-cw", "neutral"),
         _ => ("history", "neutral"),
@@ -136,6 +138,7 @@ pub fn sentence(action: &str, target: &str, title: Option<(&str, bool)>, lines: 
         "unfreeze" => return format!("Unfroze {name}"),
         "make_admin" => return format!("Made {name} an admin"),
         "make_user" => return format!("Made {name} a user"),
+        "reset_password" => return format!("Gave {name} a new password"),
         "sign_out" => return format!("Signed {name} out everywhere"),
         "retry" => return format!("Had the receipt of transaction {name} tried again"),
         // A word that this page does not know yet is still better than silence.

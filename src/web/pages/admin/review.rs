@@ -89,6 +89,15 @@ impl Review {
         self
     }
 
+    /// The last of these cannot be left empty.
+    #[must_use]
+    pub fn required(mut self) -> Self {
+        if let Some(last) = self.fields.last_mut() {
+            last.required = true;
+        }
+        self
+    }
+
     /// The reason, which every action on value needs, with what stands in it.
     #[must_use]
     pub fn reason(mut self, value: &str) -> Self {

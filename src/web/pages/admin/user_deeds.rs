@@ -111,9 +111,8 @@ impl Deed {
             return review.warning(words);
         }
         let review = match self {
-            Self::Freeze | Self::MakeUser if is_self => {
-                review.warning("This is you. You cannot take it back yourself, only another admin can.")
-            }
+            Self::Freeze | Self::MakeUser if is_self => review
+                .warning("This is you. You cannot take it back yourself: only another admin can, who has to be there."),
             Self::SignOut if is_self => review.warning("This is you. You stay signed in here, and only here."),
             _ => review,
         };

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::domain::posting::{Action, Command};
-use crate::domain::{AssetId, CampaignId, Transaction};
+use crate::domain::{AssetId, CampaignId, Transaction, UserId};
 use crate::error::{Error, Refusal, Result};
 use crate::ledger::{Ledger, Outcome};
 use crate::repo::Db;
@@ -74,10 +74,11 @@ pub async fn of_campaign(
 
 /// Claims; says what came of it.
 async fn told(ledger: &Ledger, db: &Db, command: Command, wanted: Missed, now: DateTime<Utc>) -> Result<Flash> {
+    let viewer = command.requested_by;
     match ledger.submit(command).await {
         Ok(Outcome::Posted(transaction) | Outcome::Replayed(transaction)) => Ok(claimed(&transaction)),
         Ok(Outcome::Again { transaction, .. }) => Ok(yours_already(&transaction)),
-        Err(Error::Refused(refusal)) => missed(db, &refusal, wanted, now).await,
+        Err(Error::Refused(refusal)) => missed(db, viewer, &refusal, wanted, now).await,
         Err(error) => Err(error),
     }
 }
@@ -97,7 +98,7 @@ pub(super) fn yours_already(transaction: &Transaction) -> Flash {
 }
 
 /// Why a claim did not come about, in kind words, and what is left.
-async fn missed(db: &Db, refusal: &Refusal, missed: Missed, now: DateTime<Utc>) -> Result<Flash> {
+async fn missed(db: &Db, viewer: UserId, refusal: &Refusal, missed: Missed, now: DateTime<Utc>) -> Result<Flash> {
     let of_campaign = matches!(missed, Missed::Campaign(_));
     let reason = match refusal {
         Refusal::AlreadyClaimed => "Someone else was faster.",
@@ -116,7 +117,7 @@ async fn missed(db: &Db, refusal: &Refusal, missed: Missed, now: DateTime<Utc>) 
         }
         other => return Ok(Flash::bad(other.to_string())),
     };
-    let left = db.run(move |conn| assets::alternatives(conn, missed, now)).await?;
+    let left = db.run(move |conn| assets::alternatives(conn, viewer, missed, now)).await?;
     Ok(consolation(reason, left.filter(|left| left.left > 0)))
 }
 

@@ -53,10 +53,15 @@ pub struct LivesForm {
 fn review(chrome: Chrome, action: Action, found: &CampaignView, form: &LivesForm) -> Review {
     let campaign = &found.campaign;
     let (title, lead) = match action {
-        Action::Pause => ("Pause", "Nobody can claim from it until you resume it. Its end stays where it is."),
-        Action::Resume => ("Resume", "Users can claim from it again at once, if it has begun and not ended."),
+        Action::Pause => ("Pause campaign", "Nobody can claim from it until you resume it. Its end stays where it is."),
+        Action::Resume => ("Resume campaign", "Users can claim from it again at once, if it has begun and not ended."),
         Action::Add => ("Add credits", "New credits are all like the campaign is now, each with its own voucher code."),
-        Action::Delete => ("Delete", "The campaign and all of its credits go for ever. The audit log keeps what was."),
+        Action::Delete if found.counts.claimed > 0 => {
+            ("Delete campaign", "It cannot be deleted: credits of it have been claimed.")
+        }
+        Action::Delete => {
+            ("Delete campaign", "The campaign and all of its credits go for ever. The audit log keeps what was.")
+        }
     };
     let counts = &found.counts;
     let all = counts.available + counts.claimed + counts.expired;
@@ -73,6 +78,7 @@ fn review(chrome: Chrome, action: Action, found: &CampaignView, form: &LivesForm
         Action::Resume => review.reason(&form.reason).button("Resume campaign"),
         Action::Add => review
             .input(("quantity", "How many more"), "number", "From 1 to 10,000.", &form.quantity)
+            .required()
             .hidden("idempotency_key", form.idempotency_key.to_string())
             .button("Add credits"),
         Action::Delete if counts.claimed > 0 => review.warning(Refusal::CampaignImmutable.to_string()),
