@@ -20,11 +20,45 @@ use coffer::repo::audit::Actor;
 use coffer::repo::{Db, locks};
 use diesel::RunQueryDsl;
 use diesel::connection::SimpleConnection;
+use futures::future::join_all;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use support::api::{Caller, caller, count, count_in, credit, id, text, web_with_admin};
 use support::cluster::cluster;
 use support::web::{is, problem, send};
+
+/// Sends the same creation again and again under one key.
+async fn is_made_once(admin: &Caller, path: &str, body: &Value, other: &Value) {
+    let keyed = |body: &Value| send(admin.post(path).header("idempotency-key", "k").json(body));
+    let answers = join_all((0..8).map(|_| keyed(body))).await;
+    assert!(answers.iter().all(|answer| answer.status() == 201));
+    let firsts = answers.iter().filter(|answer| !answer.headers().contains_key("idempotent-replayed")).count();
+    let told = join_all(answers.into_iter().map(Response::text)).await;
+    let told: BTreeSet<String> = told.into_iter().map(Result::unwrap).collect();
+    assert_eq!((firsts, told.len()), (1, 1), "{told:?}");
+    assert_eq!(problem(keyed(other).await).await, is(422, "idempotency_key_reused"));
+}
+
+#[actix_web::test]
+async fn credits_and_campaigns_are_made_once_under_one_key() {
+    let (web, admin) = web_with_admin().await;
+    let refused = admin.post("/admin/assets").header("idempotency-key", "k").json(&credit(3, "SILVER", "2"));
+    assert_eq!(send(refused).await.status(), 404, "what is refused uses no key up");
+    is_made_once(&admin, "/admin/assets", &credit(3, "GOLD", "2"), &credit(3, "GOLD", "3")).await;
+    assert_eq!(count_in(&web, "assets"), 3);
+    let other = caller(&web, "rita", Role::Admin).await;
+    let of_other = other.post("/admin/assets").header("idempotency-key", "k").json(&credit(3, "GOLD", "2"));
+    assert!(!send(of_other).await.headers().contains_key("idempotent-replayed"), "each caller has keys of one's own");
+    assert_eq!(count_in(&web, "assets"), 6);
+    let campaign = |quantity: usize| {
+        let mut body = credit(quantity, "GOLD", "2");
+        body["per_user_limit"] = json!(1);
+        body
+    };
+    let third = caller(&web, "rolf", Role::Admin).await;
+    is_made_once(&third, "/admin/campaigns", &campaign(2), &campaign(3)).await;
+    assert_eq!((count_in(&web, "campaigns"), count_in(&web, "assets")), (1, 8));
+}
 
 /// The ids of a list's rows.
 fn ids(rows: &[Value]) -> Vec<i64> {

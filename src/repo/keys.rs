@@ -2,10 +2,45 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Timestamptz};
+use diesel::sql_types::{BigInt, Bool, Bytea, Integer, Text, Timestamptz};
 
 use super::statement::statement;
-use crate::error::Result;
+use crate::domain::UserId;
+use crate::domain::posting::Idempotency;
+use crate::error::{Refusal, Result};
+
+/// Takes a key for what a caller makes by one request, in the transaction that makes it. Says false
+/// where the same request has had it: then that has been made.
+///
+/// # Errors
+/// [`Refusal::IdempotencyKeyReused`] where another request has had it; the database's.
+pub fn take(conn: &mut PgConnection, caller: UserId, key: &Idempotency, now: DateTime<Utc>) -> Result<bool> {
+    // Where another transaction is at it, this waits for its end.
+    let taken = statement::<()>(
+        "insert into idempotency_keys (user_id, key, item, request_hash, created_at) values ($, $, $, $, $)
+         on conflict do nothing",
+    );
+    let taken = taken
+        .bind::<BigInt, _>(caller)
+        .bind::<Text, _>(&key.key)
+        .bind::<Integer, _>(key.item)
+        .bind::<Bytea, _>(key.request_hash.as_slice())
+        .bind::<Timestamptz, _>(now)
+        .execute(conn)?;
+    if taken == 1 {
+        return Ok(true);
+    }
+    let same = statement::<Bool>(
+        "select request_hash = $ and transaction_id is null from idempotency_keys where user_id = $ and key = $ and item = $",
+    );
+    let same = same
+        .bind::<Bytea, _>(key.request_hash.as_slice())
+        .bind::<BigInt, _>(caller)
+        .bind::<Text, _>(&key.key)
+        .bind::<Integer, _>(key.item)
+        .get_result::<bool>(conn)?;
+    if same { Ok(false) } else { Err(Refusal::IdempotencyKeyReused.into()) }
+}
 
 /// Forgets up to `at_most` keys that have not been used for a day, which is as long as they are promised
 /// to live, each with all of its items: where some were refused at first and posted later, they live as

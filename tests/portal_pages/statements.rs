@@ -56,7 +56,7 @@ async fn the_figures_are_those_of_exactly_the_range() {
 async fn the_files_are_of_the_same_range_as_the_page() {
     let branch = with_a_past().await;
     let html = branch.page("/wallet/CASH?start_date=2024-02-01&end_date=2024-02-29&type=spend").await;
-    let files: Vec<_> = attributes(&html, ".section__head a", "href");
+    let files: Vec<_> = attributes(&html, ".section__head .head__end a", "href");
     let range = "start_date=2024-02-01&end_date=2024-02-29";
     assert_eq!(files, ["csv", "pdf"].map(|format| format!("/wallet/CASH/statement?{range}&format={format}")));
     assert_eq!(

@@ -6,12 +6,13 @@ use chrono::{DateTime, Datelike, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, BigInt, Nullable, Numeric, Text, Timestamptz};
 
-use super::AssetView;
-use crate::domain::{Amount, Asset, AssetId, AssetKind, AssetTypeCode, CampaignId, Scale, VoucherCode};
+use super::{AssetView, find};
+use crate::domain::posting::Idempotency;
+use crate::domain::{Amount, Asset, AssetId, AssetKind, AssetTypeCode, CampaignId, Scale, UserId, VoucherCode};
 use crate::error::{Error, FieldError, Result};
 use crate::repo::audit::{self, Act, Actor};
 use crate::repo::statement::statement;
-use crate::repo::{asset_types, campaigns};
+use crate::repo::{asset_types, campaigns, keys};
 use crate::schema::assets;
 
 /// What an admin gives to create assets, all alike.
@@ -112,6 +113,28 @@ pub fn create_coded(
         let acts: Vec<_> = created.iter().map(|asset| created_act(asset, scale)).collect();
         audit::record(conn, actor, now, &acts)?;
         Ok(created.into_iter().map(|asset| AssetView { asset, scale, claim: None }).collect())
+    })
+}
+
+/// As [`create_coded`], once under a key of the caller's. Says whether they had been created before, and
+/// then gives those that are there, as they are now.
+///
+/// # Errors
+/// As [`create_coded`]; [`Refusal::IdempotencyKeyReused`].
+pub fn create_once(
+    conn: &mut PgConnection,
+    (caller, actor): (UserId, &Actor),
+    new: &NewAssets,
+    key: &Idempotency,
+    code: impl Fn(usize) -> Result<VoucherCode>,
+    now: DateTime<Utc>,
+) -> Result<(Vec<AssetView>, bool)> {
+    conn.transaction(|conn| {
+        if keys::take(conn, caller, key, now)? {
+            return Ok((create_coded(conn, actor, new, &code, now)?, false));
+        }
+        let codes = (0..new.quantity).map(|number| Ok(code(number)?.as_str().to_owned()));
+        Ok((find::with_codes(conn, &codes.collect::<Result<Vec<_>>>()?, now)?, true))
     })
 }
 

@@ -342,6 +342,12 @@ pub fn by_code(conn: &mut PgConnection, code: &VoucherCode) -> Result<Option<Ass
     Ok(assets::table.filter(assets::code.eq(code.as_str())).select(assets::id).first(conn).optional()?)
 }
 
+/// Those assets that have one of these voucher codes, in the order of their ids.
+pub(super) fn with_codes(conn: &mut PgConnection, codes: &[String], now: DateTime<Utc>) -> Result<Vec<AssetView>> {
+    let rows: Vec<Row> = assets_with_claims!().filter(assets::code.eq_any(codes)).order(assets::id).load(conn)?;
+    Ok(rows.into_iter().map(|row| AssetView::from_row(row, now)).collect())
+}
+
 fn is_released(conn: &mut PgConnection, id: AssetId, now: DateTime<Utc>) -> Result<bool> {
     let found = assets::table.filter(assets::id.eq(id)).filter(released(now));
     Ok(diesel::select(diesel::dsl::exists(found)).get_result(conn)?)

@@ -3,12 +3,13 @@
 use chrono::{DateTime, Datelike, Utc};
 use diesel::prelude::*;
 
-use super::{CampaignView, view};
-use crate::domain::{Amount, AssetKind, AssetTypeCode, Campaign, CampaignId, Scale, VoucherCode};
+use super::{CampaignView, one, view};
+use crate::domain::posting::Idempotency;
+use crate::domain::{Amount, AssetKind, AssetTypeCode, Campaign, CampaignId, Scale, User, VoucherCode};
 use crate::error::{Error, FieldError, Result};
-use crate::repo::asset_types;
 use crate::repo::assets::{self, NewAssets, random_code};
 use crate::repo::audit::{self, Act, Actor};
+use crate::repo::{asset_types, keys};
 use crate::schema::{assets as asset_rows, campaigns};
 
 /// What an admin gives to create a campaign and its assets.
@@ -111,6 +112,29 @@ pub fn create_coded(
         audit::record(conn, actor, now, &[created_act(&campaign, scale, new.quantity)])?;
         assets::create_coded(conn, actor, &released(&campaign, new.quantity), code, now)?;
         view(conn, actor, campaign, scale, now)
+    })
+}
+
+/// As [`create_coded`], once under a key of the caller's. Says whether it had been created before, and
+/// then gives it as it is now.
+///
+/// # Errors
+/// As [`create_coded`]; [`Refusal::IdempotencyKeyReused`](crate::error::Refusal::IdempotencyKeyReused);
+/// [`Error::NotFound`] where it has been deleted since.
+pub fn create_once(
+    conn: &mut PgConnection,
+    (caller, actor): (&User, &Actor),
+    new: &NewCampaign,
+    key: &Idempotency,
+    code: impl Fn(usize) -> Result<VoucherCode>,
+    now: DateTime<Utc>,
+) -> Result<(CampaignView, bool)> {
+    conn.transaction(|conn| {
+        if keys::take(conn, caller.id, key, now)? {
+            return Ok((create_coded(conn, actor, new, &code, now)?, false));
+        }
+        let id = of_code(conn, &code(0)?)?.ok_or(Error::NotFound)?;
+        Ok((one(conn, caller, id, now)?, true))
     })
 }
 

@@ -7,7 +7,7 @@ mod list;
 mod offers;
 
 pub use change::{CampaignChange, add, delete, edit, hold};
-pub use creation::{NewCampaign, create, create_coded, of_code};
+pub use creation::{NewCampaign, create, create_coded, create_once, of_code};
 pub use list::{CampaignColumn, CampaignFilter, USUAL, newest, open, page};
 pub use offers::{Offer, claimable_first, offers};
 

@@ -7,14 +7,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::amount::{AmountInput, Decimal};
+use super::keyed::{self, Keyed};
 use super::lives::tagged;
 use super::{ListBody, viewer};
 use crate::domain::{Amount, AssetId, AssetKind, AssetStatus, AssetTypeCode, CampaignId, TransactionId};
 use crate::error::{Error, FieldError, Result};
 use crate::repo::assets::{self, AssetFilter, AssetView, NewAssets, Viewer};
 use crate::repo::{Db, PageRequest, asset_types};
-use crate::web::auth::{Admin, By, CurrentUser};
-use crate::web::extract::{JsonBody, Now, PathOf, QueryOf};
+use crate::web::auth::{Admin, By, CurrentUser, Keys};
+use crate::web::extract::{Now, PathOf, QueryOf};
 
 /// An asset as its viewer may see it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -211,20 +212,34 @@ impl NewAssetsBody {
 
 /// Creates claimable assets
 ///
-/// All that are asked for, or none.
+/// All that are asked for, or none. A repetition under the same idempotency key shows them as they are.
 ///
 /// # Errors
-/// `invalid`, `invalid_amount`, `asset_type_not_found`, `already_created`.
+/// `invalid`, `invalid_amount`, `asset_type_not_found`, `already_created`, `idempotency_key_reused`.
 #[utoipa::path(
     post,
     path = "/api/v1/admin/assets",
     request_body = NewAssetsBody,
     responses((status = 201, description = "The new assets.", body = CreatedBody))
 )]
-pub async fn create(_: Admin, by: By, now: Now, body: JsonBody<NewAssetsBody>, db: Data<Db>) -> Result<HttpResponse> {
-    let new = body.0.parse()?;
-    let created = db.run(move |conn| assets::create(conn, &by.0, &new, now.0)).await?;
-    Ok(HttpResponse::Created().json(CreatedBody::of(created)))
+pub async fn create(
+    admin: Admin,
+    by: By,
+    now: Now,
+    request: Keyed<NewAssetsBody>,
+    keys: Data<Keys>,
+    db: Data<Db>,
+) -> Result<HttpResponse> {
+    let (new, caller) = (request.body.parse()?, admin.0.user.id);
+    let create = db.run(move |conn| match request.idempotency {
+        None => Ok((assets::create(conn, &by.0, &new, now.0)?, false)),
+        Some(key) => {
+            let codes = keyed::codes(&keys, caller, &key)?;
+            assets::create_once(conn, (caller, &by.0), &new, &key, codes, now.0)
+        }
+    });
+    let (created, is_repeated) = create.await?;
+    Ok(keyed::made(is_repeated).json(CreatedBody::of(created)))
 }
 
 /// Assets that have come into the world.

@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::amount::{AmountInput, Decimal};
+use super::keyed::{self, Keyed};
 use super::{ListBody, PageQuery};
 use crate::domain::{Amount, AssetKind, AssetTypeCode, CampaignId, CampaignStatus};
 use crate::error::{Error, FieldError, Result};
 use crate::repo::campaigns::{self, CampaignChange, CampaignFilter, CampaignView, NewCampaign, USUAL};
 use crate::repo::{Db, PageRequest};
-use crate::web::auth::{Admin, By, CurrentUser};
+use crate::web::auth::{Admin, By, CurrentUser, Keys};
 use crate::web::extract::{IfMatch, JsonBody, Now, PathOf, QueryOf};
 use crate::web::json;
 
@@ -181,20 +182,36 @@ impl NewCampaignBody {
 
 /// Creates a campaign
 ///
-/// With all of its assets, or nothing at all.
+/// With all of its assets, or nothing at all. A repetition under the same idempotency key shows it as it
+/// is.
 ///
 /// # Errors
-/// `invalid`, `invalid_amount`, `asset_type_not_found`.
+/// `invalid`, `invalid_amount`, `asset_type_not_found`, `idempotency_key_reused`; `not_found` for a
+/// repetition where it has been deleted since.
 #[utoipa::path(
     post,
     path = "/api/v1/admin/campaigns",
     request_body = NewCampaignBody,
     responses((status = 201, description = "The new campaign.", body = CampaignBody))
 )]
-pub async fn create(_: Admin, by: By, now: Now, body: JsonBody<NewCampaignBody>, db: Data<Db>) -> Result<HttpResponse> {
-    let new = body.0.parse(now.0)?;
-    let view = db.run(move |conn| campaigns::create(conn, &by.0, &new, now.0)).await?;
-    Ok(HttpResponse::Created().json(CampaignBody::from(view)))
+pub async fn create(
+    admin: Admin,
+    by: By,
+    now: Now,
+    request: Keyed<NewCampaignBody>,
+    keys: Data<Keys>,
+    db: Data<Db>,
+) -> Result<HttpResponse> {
+    let (new, caller) = (request.body.parse(now.0)?, admin.0.user);
+    let create = db.run(move |conn| match request.idempotency {
+        None => Ok((campaigns::create(conn, &by.0, &new, now.0)?, false)),
+        Some(key) => {
+            let codes = keyed::codes(&keys, caller.id, &key)?;
+            campaigns::create_once(conn, (&caller, &by.0), &new, &key, codes, now.0)
+        }
+    });
+    let (view, is_repeated) = create.await?;
+    Ok(keyed::made(is_repeated).json(CampaignBody::from(view)))
 }
 
 /// What is to change about a campaign; what is not given stays.
@@ -269,11 +286,9 @@ impl CampaignPatch {
 
 /// Changes a campaign
 ///
-/// With `If-Match`, the `version` in quotes, only while it has that version.
-///
 /// Its available assets change with it: title, description, kind, asset type and amount, and the end of
-/// those that end with it. Claimed and expired ones stay as they are. With `If-Match` only where it
-/// still has that version.
+/// those that end with it. Claimed and expired ones stay as they are. With `If-Match`, the `version` in
+/// quotes, only while it has that version.
 ///
 /// # Errors
 /// `invalid_amount`, `asset_type_not_found`, `campaign_immutable` for another asset type once any asset
@@ -281,7 +296,11 @@ impl CampaignPatch {
 #[utoipa::path(
     patch,
     path = "/api/v1/admin/campaigns/{id}",
-    params(("id" = CampaignId, Path)),
+    params(
+        ("id" = CampaignId, Path),
+        ("If-Match" = Option<String>, Header, description = "The `version` that is to change, in quotes.",
+            pattern = "^\"[1-9][0-9]{0,17}\"$", example = "\"1\""),
+    ),
     request_body = CampaignPatch,
     responses((status = 200, description = "The campaign as it is now.", body = CampaignBody))
 )]

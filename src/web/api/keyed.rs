@@ -1,14 +1,15 @@
-//! Bodies of requests that move value, and the key that makes their repetitions harmless.
+//! Bodies of requests that move value or make credits, and the key that makes their repetitions harmless.
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, HttpResponseBuilder};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use crate::domain::posting::Idempotency;
+use crate::domain::{UserId, VoucherCode};
 use crate::error::{Error, Result};
-use crate::web::auth::Extraction;
+use crate::web::auth::{Extraction, Keys};
 use crate::web::extract;
 use crate::web::json::Fields;
 
@@ -56,6 +57,26 @@ impl<T: DeserializeOwned + 'static> FromRequest for Keyed<T> {
             Self::read([req.method().as_str(), req.path(), req.query_string()], fields, header(&req)?)
         }))
     }
+}
+
+/// The voucher codes of what a caller makes under a key, one for each number from 0: the same for each
+/// repetition.
+pub(super) fn codes<'a>(
+    keys: &'a Keys,
+    caller: UserId,
+    key: &Idempotency,
+) -> Result<impl Fn(usize) -> Result<VoucherCode> + use<'a>> {
+    let request = serde_json::to_vec(&("by key", caller, &key.key, key.request_hash)).map_err(Error::broken)?;
+    Ok(move |number| keys.voucher_code(&request, number))
+}
+
+/// 201 for what has been made, by this request or by the one that it repeats.
+pub(super) fn made(is_repeated: bool) -> HttpResponseBuilder {
+    let mut response = HttpResponse::Created();
+    if is_repeated {
+        response.insert_header(REPLAYED);
+    }
+    response
 }
 
 fn header(req: &HttpRequest) -> Result<Option<String>> {
