@@ -44,6 +44,8 @@ COPY --from=build /build/target/release/coffer /usr/local/bin/coffer
 COPY --chmod=755 deploy/healthcheck.sh /usr/local/bin/healthcheck
 # The licences of what is built in ask to be passed on.
 COPY LICENSE LICENSES.md /usr/share/doc/coffer/
+COPY static/vendor/inter/LICENSE /usr/share/doc/coffer/inter/
+COPY static/vendor/lucide/LICENSE /usr/share/doc/coffer/lucide/
 
 USER 10001:10001
 WORKDIR /var/lib/coffer

@@ -30,7 +30,7 @@ bench:
 	@sh scripts/install-deps.sh run
 	$(CARGO) bench --bench bench
 
-# Pages, the proof and claims on ten million entries. Some twelve minutes and 10 GB of disk.
+# Pages, the proof and claims on ten million entries. A quarter of an hour and 10 GB of disk.
 bench-years:
 	@sh scripts/install-deps.sh run
 	$(CARGO) bench --bench bench -- --years

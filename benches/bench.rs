@@ -4,7 +4,7 @@
 //!
 //! `make bench` runs the main stage, `make bench-years` the one with ten million entries, `make
 //! bench-soak` the long one. Each writes its part of `docs/benchmarks.md` and `docs/benchmarks.json`.
-//! With `--quick` each is a moment long, for trying it out, and writes into the folder of the build.
+//! With `--main`, `--years` and `--soak` one run does several of them. With `--quick` each is a moment long, for trying it out, and writes into the folder of the build.
 //! `BENCH_PROGRAM` may name another build of Coffer than this one, and `BENCH_ONLY` the cases of the main
 //! stage that are wanted (`claims/64,transfers/32`); then, too, nothing goes into `docs`.
 

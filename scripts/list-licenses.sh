@@ -14,8 +14,9 @@ cd "$(dirname "$0")/.."
     echo "| --- | --- | --- |"
     echo "| Inter variable font | OFL-1.1 | \`static/vendor/inter\` |"
     echo "| Inter, two cuts for documents | OFL-1.1 | \`src/documents/fonts\` |"
-    echo "| Lucide icons (the ones used, as a sprite) | ISC | \`static/vendor/lucide\` |"
+    echo "| Lucide icons (the ones used, as a sprite) | ISC, and MIT for those from Feather | \`static/vendor/lucide\` |"
     echo "| zxcvbn's list of common passwords (excerpt) | MIT | \`src/passwords\` |"
+    echo "| Swagger UI 5.32.6, copyright 2020-2021 SmartBear Software Inc. (the page at /docs) | Apache-2.0 | in the crate \`utoipa-swagger-ui-vendored\` |"
     echo "| axe-core 4.14.1 (only in tests) | MPL-2.0 | \`tests/vendor/axe\` |"
     echo
     echo "## Crates"
@@ -24,11 +25,11 @@ cd "$(dirname "$0")/.."
     echo "| --- | --- | --- |"
     cargo metadata --format-version 1 --locked --all-features |
         python3 -c '
-import json, sys
+import json, re, sys
 for package in sorted(json.load(sys.stdin)["packages"], key=lambda p: (p["name"], p["version"])):
     if package["name"] != "coffer":
-        licence = (package["license"] or "see " + str(package["license_file"])).replace("/", " OR ") \
-            if " " not in (package["license"] or " ") else package["license"]
+        licence = package["license"] or "see " + str(package["license_file"])
+        licence = re.sub(r" */ *", " OR ", licence)
         print("| {} | {} | {} |".format(package["name"], package["version"], licence))
 '
 } > LICENSES.md

@@ -60,8 +60,8 @@ pub fn cases<'a>(scene: &'a Scene<'a>, extent: Extent) -> Vec<Case<'a>> {
 pub fn claims<'a>(scene: &'a Scene<'a>, extent: Extent, connections: usize) -> Case<'a> {
     let (key, title) = (format!("claims/{connections}"), titled("claims", connections));
     Case::new(&key, &title, "claims/s", move || {
-        let at_most = MOST_CLAIMS_PER_SECOND * if connections == 1 { 1 } else { 4 } / 4;
-        scene.stock((at_most as f64 * extent.lasting.as_secs_f64()) as usize);
+        let most_per_second = if connections == 1 { MOST_CLAIMS_PER_SECOND / 4 } else { MOST_CLAIMS_PER_SECOND };
+        scene.stock((most_per_second as f64 * extent.lasting.as_secs_f64()) as usize);
         run(scene, extent, connections, &|turn| Some(claim(scene.next_credit()?, &scene.token(turn))))
     })
 }

@@ -119,6 +119,12 @@ pub const RECEIPTS: &str = "receipts";
 /// The job that proves the books.
 pub const VERIFY: &str = "verify";
 
+/// The number of the lock under which credits expire, between instances.
+pub const EXPIRY_LOCK: i64 = 0x0C0F_FE21;
+
+/// The number of the lock under which the figures are kept.
+pub const FIGURES_LOCK: i64 = 0x0C0F_FE24;
+
 /// How many rows one statement of a job touches at most, so that none holds its locks for long.
 const ROWS_AT_ONCE: i64 = 1_000;
 
@@ -145,9 +151,9 @@ impl Jobs {
             }
             scheduler.every(when).run(run);
         };
-        schedule(EXPIRY, 0x0C0F_FE21, 1.minutes(), expire);
+        schedule(EXPIRY, EXPIRY_LOCK, 1.minutes(), expire);
         schedule(CLEAN_UP, 0x0C0F_FE22, 1.hours(), clean_up);
-        schedule(FIGURES, 0x0C0F_FE24, 1.minutes(), keep_figures);
+        schedule(FIGURES, FIGURES_LOCK, 1.minutes(), keep_figures);
         let threads = [scheduler, Self::receipts(db, clock, public_url, &runs, &stop)];
         let threads = threads.map(|scheduler| scheduler.watch_thread(LOOK));
         let (mut proofs, told) = (Self::proofs(db, clock, &runs, &stop), stop.clone());

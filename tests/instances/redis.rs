@@ -129,11 +129,11 @@ async fn a_redis_that_is_slow_is_waited_for_a_moment_and_then_left_alone_until_i
     let usual = load.longest();
     // More than any request may wait for it: that is 50 ms. The connection's check and the answer
     // together take twice as long.
-    way.delay(Duration::from_millis(400));
+    way.delay(Duration::from_secs(4));
     pair.until_redis("fallback").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let longest = load.longest();
-    assert!(longest < usual + Duration::from_millis(500), "a request took {longest:?}, and {usual:?} before");
+    assert!(longest < usual + Duration::from_secs(2), "a request took {longest:?}, and {usual:?} before");
     way.delay(Duration::ZERO);
     pair.until_redis("ok").await;
     load.end(Duration::from_secs(10)).await;

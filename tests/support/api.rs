@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bigdecimal::{BigDecimal, Zero};
 use coffer::domain::Role;
+use coffer::jobs::{EXPIRY_LOCK, FIGURES_LOCK};
 use coffer::ledger::verify::verify;
 use coffer::repo::{Db, locks};
 use diesel::deserialize::QueryableByName;
@@ -23,12 +24,6 @@ use super::web::{PASSWORD, Web, send};
 
 /// How many connections a crowd of callers uses at once.
 pub const CONNECTIONS: usize = 64;
-
-/// The number of the expiry job's lock.
-const EXPIRY_LOCK: i64 = 0x0C0F_FE21;
-
-/// The number of the lock of the figures' job.
-const FIGURES_LOCK: i64 = 0x0C0F_FE24;
 
 /// Someone who calls the API, and proves in the same way each time who it is.
 #[derive(Debug, Clone)]

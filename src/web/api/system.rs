@@ -25,18 +25,30 @@ const FRESH: Duration = Duration::from_millis(500);
 /// How the database is doing. However many ask, it is asked by one at a time, and not more often than
 /// something can have changed: everybody may ask for health, and must not keep the connections busy.
 #[derive(Default)]
-pub struct Pulse(Arc<Mutex<Option<(Instant, Option<Duration>)>>>);
+pub struct Pulse(Arc<Mutex<Option<Felt>>>);
+
+/// What the database said, and when.
+#[derive(Clone, Copy)]
+struct Felt {
+    at: Instant,
+    /// How long it took; none where it did not answer.
+    latency: Option<Duration>,
+}
 
 impl Pulse {
     /// How long the database takes to answer.
     async fn latency(&self, db: &Db) -> Result<Duration> {
         let mut felt = Arc::clone(&self.0).lock_owned().await;
         let latency = match *felt {
-            Some((at, latency)) if at.elapsed() < FRESH => latency,
+            Some(Felt { at, latency }) if at.elapsed() < FRESH => latency,
             _ => {
                 let db = db.clone();
                 // By itself, since whoever hangs up would leave it to the next one to begin another.
-                let asked = async move { felt.insert((Instant::now(), ask(&db).await.ok())).1 };
+                let asked = async move {
+                    let latency = ask(&db).await.ok();
+                    *felt = Some(Felt { at: Instant::now(), latency });
+                    latency
+                };
                 actix_web::rt::spawn(asked).await.map_err(Error::broken)?
             }
         };

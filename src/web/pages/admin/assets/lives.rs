@@ -120,7 +120,7 @@ impl Sent {
                 .input(
                     ("expires_at", "New expiry"),
                     "datetime-local",
-                    "In UTC. Leave it empty for credits that stay claimable.",
+                    "In UTC, whatever zone your pages are in. Leave it empty for credits that stay claimable.",
                     self.one("expires_at"),
                 ),
             Action::Expire | Action::Delete => review,
