@@ -222,3 +222,17 @@ async fn a_row_of_the_statement_takes_two_lines_of_a_phone() {
     assert_eq!(heights.len(), 2);
     assert!(heights.iter().all(|height| *height < 85), "{heights:?}");
 }
+
+#[actix_web::test]
+async fn whoever_goes_back_over_a_mistake_finds_the_form_and_is_not_asked_to_send_it_again() {
+    let bank = Bank::with_cash("50").await;
+    let browser = Browser::signed_in(&bank.web, "anna", "/spend?asset_type=CASH", Desk, On).await;
+    browser.fill("amount", "abc").await;
+    browser.press("Continue").await;
+    browser.see(".summary:focus", "Please check").await;
+    browser.fill("amount", "2").await;
+    browser.press("Continue").await;
+    browser.see("h1", "You keep 48.00 CASH").await;
+    browser.client.back().await.unwrap();
+    browser.see("h1", "Spend").await;
+}
