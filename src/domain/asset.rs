@@ -176,6 +176,17 @@ pub struct Asset {
     pub created_at: DateTime<Utc>,
 }
 
+impl Asset {
+    /// Whether nobody can claim it any more since its time has come, whether or not the job has seen that.
+    pub fn has_expired(&self, now: DateTime<Utc>) -> bool {
+        match self.status {
+            AssetStatus::Available => self.expires_at.is_some_and(|expires_at| expires_at <= now),
+            AssetStatus::Expired => true,
+            AssetStatus::Claimed => false,
+        }
+    }
+}
+
 /// 32 characters that are not taken for each other: without 0, 1, I and O.
 pub(super) const READABLE: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 

@@ -52,8 +52,7 @@ impl AssetChange {
 fn faults(before: &Asset, after: &Asset, now: DateTime<Utc>) -> Vec<FieldError> {
     let expiry = after.expires_at.filter(|_| after.expires_at != before.expires_at);
     let mut errors = NewAssets::faults(&after.title, &after.description, 1, expiry, now);
-    let has_expired = before.status == AssetStatus::Expired || before.expires_at.is_some_and(|at| at <= now);
-    if has_expired {
+    if before.has_expired(now) {
         let words = "This credit has expired. Recreate it with another one.";
         let changes = [
             ("expires_at", after.expires_at != before.expires_at),

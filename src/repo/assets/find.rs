@@ -103,27 +103,20 @@ pub fn page(
     Ok(in_order(rows, USUAL, request))
 }
 
-/// The assets that a filter finds, oldest first, at most one more than `most`.
-pub(super) fn all(
-    conn: &mut PgConnection,
-    filter: &AssetFilter,
-    most: i64,
-    now: DateTime<Utc>,
-) -> Result<Vec<AssetView>> {
-    let oldest_first = Sort::ascending(AssetColumn::Created);
-    matching(conn, filter, oldest_first, &PageRequest::first(most), Scope::All, now)
-}
-
 /// How many assets a filter finds; none where these are more than can be dealt with at once.
 ///
 /// # Errors
 /// The database's.
 pub fn count(conn: &mut PgConnection, filter: &AssetFilter, now: DateTime<Utc>) -> Result<Option<usize>> {
+    Ok(Some(ids(conn, filter, now)?.len()).filter(|count| *count <= MOST))
+}
+
+/// The ids of what a filter finds, at most one more than can be dealt with at once.
+pub(super) fn ids(conn: &mut PgConnection, filter: &AssetFilter, now: DateTime<Utc>) -> Result<Vec<AssetId>> {
     let most = i64::try_from(MOST).map_err(Error::broken)?;
     let mut query = assets::table.select(assets::id).limit(most + 1).into_boxed();
     query = narrowed!(query, filter, now);
-    let found: Vec<AssetId> = query.load(conn)?;
-    Ok(Some(found.len()).filter(|count| *count <= MOST))
+    Ok(query.load(conn)?)
 }
 
 /// What a list is called in its cursors: in each order something else.

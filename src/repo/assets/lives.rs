@@ -110,7 +110,7 @@ impl Fate {
         if asset.status == AssetStatus::Claimed {
             return Err(Refusal::AssetImmutable);
         }
-        let has_expired = asset.status == AssetStatus::Expired || asset.expires_at.is_some_and(|at| at <= now);
+        let has_expired = asset.has_expired(now);
         match self {
             Self::Expire if has_expired => Ok(Step::Stay),
             Self::Expire => Ok(Step::Change),
@@ -229,10 +229,7 @@ pub(super) fn sums<'a>(parts: impl Iterator<Item = (&'a AssetTypeCode, Scale, &'
 fn ids(conn: &mut PgConnection, chosen: &Chosen, now: DateTime<Utc>) -> Result<Vec<AssetId>> {
     let mut ids = match chosen {
         Chosen::Ids(ids) => ids.clone(),
-        Chosen::Matching(filter) => {
-            let most = i64::try_from(MOST).map_err(Error::broken)?;
-            find::all(conn, filter, most, now)?.into_iter().map(|view| view.asset.id).collect()
-        }
+        Chosen::Matching(filter) => find::ids(conn, filter, now)?,
     };
     ids.sort_unstable();
     ids.dedup();

@@ -95,7 +95,7 @@ type Row = (Asset, Scale, Option<(String, DateTime<Utc>, TransactionId)>);
 
 impl AssetView {
     fn from_row((mut asset, scale, claim): Row, now: DateTime<Utc>) -> Self {
-        if asset.status == AssetStatus::Available && asset.expires_at.is_some_and(|expires_at| expires_at <= now) {
+        if asset.has_expired(now) {
             asset.status = AssetStatus::Expired;
         }
         let claim = claim.map(|(user, claimed_at, transaction)| ClaimView { user, claimed_at, transaction });

@@ -296,11 +296,7 @@ impl CampaignPatch {
 #[utoipa::path(
     patch,
     path = "/api/v1/admin/campaigns/{id}",
-    params(
-        ("id" = CampaignId, Path),
-        ("If-Match" = Option<String>, Header, description = "The `version` that is to change, in quotes.",
-            pattern = "^\"[1-9][0-9]{0,17}\"$", example = "\"1\""),
-    ),
+    params(("id" = CampaignId, Path)),
     request_body = CampaignPatch,
     responses((status = 200, description = "The campaign as it is now.", body = CampaignBody))
 )]

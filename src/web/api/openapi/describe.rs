@@ -40,7 +40,7 @@ passwords or voucher codes, or registrations, comes `rate_limited`. It, `overloa
 
 /// The tags, in the order in which they are shown.
 const TAGS: [(&str, &str); 5] = [
-    ("Accounts", "Registering, signing in, and who one is."),
+    ("Accounts", "Registering, signing in, and the account of who asks."),
     ("Claimable assets", "Credits that can be claimed once, and by whom they were."),
     ("Wallets and transactions", "What users hold, and every movement of it."),
     ("Administration", "What only admins may do."),

@@ -247,7 +247,7 @@ fn flows(unit: &Outstanding, figures: &[&DayFigure], days: &[NaiveDate]) -> Vec<
     let spent = sum(&mut of(TransactionType::Spend).map(|figure| &figure.returned));
     let since = days.first().map(|first| format!("&from={first}")).unwrap_or_default();
     let longest = issued.clone().max(spent.clone());
-    [("Issued", issued, ""), ("Of it claimed", claimed, "&type=claim"), ("Spent", spent, "&type=spend")]
+    [("Issued", issued, ""), ("Claimed", claimed, "&type=claim"), ("Spent", spent, "&type=spend")]
         .map(|(label, value, narrowed)| Flow {
             label,
             share: value.parts_of(&longest, 1000),
