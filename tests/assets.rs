@@ -56,7 +56,12 @@ async fn credits_and_campaigns_are_made_once_under_one_key() {
         body
     };
     let third = caller(&web, "rolf", Role::Admin).await;
-    is_made_once(&third, "/admin/campaigns", &campaign(2), &campaign(3)).await;
+    let mut ending = campaign(2);
+    ending["ends_at"] = json!(Utc::now() + TimeDelta::minutes(2));
+    is_made_once(&third, "/admin/campaigns", &ending, &campaign(3)).await;
+    web.wait_seconds(180);
+    let late = third.post("/admin/campaigns").header("idempotency-key", "k").json(&ending);
+    assert_eq!(send(late).await.status(), 201, "it is over by now, and was made");
     assert_eq!((count_in(&web, "campaigns"), count_in(&web, "assets")), (1, 8));
 }
 

@@ -75,6 +75,8 @@ pub struct Throttles {
     pub password_turns: Turns,
     /// Whose turn it is to try a voucher code, per user.
     pub code_turns: Turns,
+    /// Whose turn it is to look up a name that nobody has been sent to before, per user.
+    pub receiver_turns: Turns,
     /// Wrong passwords per login and network, whether the login exists or not: whoever guesses
     /// shuts the owner out of no other network.
     pub logins: Throttle,
@@ -112,6 +114,7 @@ impl Throttles {
         Self {
             password_turns: Turns::default(),
             code_turns: Turns::default(),
+            receiver_turns: Turns::default(),
             logins: Throttle::new("passwords", rates.passwords),
             logins_anywhere: Throttle::new("passwords_anywhere", Rate::new(100, 16 * MINUTE)),
             networks: Throttle::new("passwords_of_network", Rate::new(100, 5 * MINUTE)),

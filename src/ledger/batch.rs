@@ -196,22 +196,24 @@ fn decide_and_write(
 }
 
 /// Decides a group; where all are to happen or none, the book stays as it was after a refusal, and in any
-/// case where the group is held up.
+/// case where the group is held up. A command alone leaves it so by itself when it is refused.
 fn judge(book: &mut Book, group: &Group<'_>) -> Verdict {
     let contended = |book: &Book, command: &Command| match command.action {
         Action::ClaimAny { campaign, .. } => book.campaigns.get(&campaign).is_some_and(|offer| offer.contended),
         _ => false,
     };
-    let may_be_held_up = group.commands.iter().any(|command| contended(book, command));
-    let before = (group.atomic || may_be_held_up).then(|| book.clone());
+    let may_be_held_up = || group.commands.iter().any(|command| contended(book, command));
+    let before = (group.atomic || group.commands.len() > 1 && may_be_held_up()).then(|| book.clone());
     let decisions: Vec<_> = group.commands.iter().map(|command| decide(book, command)).collect();
     let mut decided = group.commands.iter().zip(&decisions);
     let is_held_up = decided.any(|(command, decision)| *decision == Err(Refusal::SoldOut) && contended(book, command));
     let refusals =
         || decisions.iter().enumerate().filter_map(|(place, decision)| Some((place, decision.as_ref().err()?)));
     match before {
-        Some(before) if is_held_up => {
-            *book = before;
+        before if is_held_up => {
+            if let Some(before) = before {
+                *book = before;
+            }
             Verdict::HeldUp
         }
         Some(before) if group.atomic && refusals().next().is_some() => {

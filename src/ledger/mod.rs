@@ -3,11 +3,13 @@
 //! A handler makes a [`Command`](crate::domain::posting::Command), submits it and awaits its
 //! [`Outcome`]. `writer` gathers what waits into batches, `batch` posts each batch in one database
 //! transaction, `domain::posting` decides; where the answer to a commit is lost, `doubt` learns what has
-//! happened. [`verify`] proves that the books are right, and [`proofs`] keeps what it said.
+//! happened, and claims of what others hold wait in `held_up` for a later batch. [`verify`] proves that the
+//! books are right, and [`proofs`] keeps what it said.
 
 mod batch;
 mod claimed;
 mod doubt;
+mod held_up;
 pub mod proofs;
 mod request;
 pub mod verify;

@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 use super::batch::{self, Failure, Fate, Group, Posted};
 use super::claimed::Claimed;
 use super::doubt::{correct_by_late_commit, settle};
+use super::held_up::HeldUp;
 use super::request::{Answer, Request};
 use super::{Outcome, Outcomes};
 use crate::domain::posting::{Action, Command};
@@ -34,12 +35,6 @@ const PATIENCE: Duration = Duration::from_secs(8);
 
 /// How long a handler waits for its outcome, since a server that hangs keeps no time-out of its own.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
-
-/// How long a claim waits for assets that others hold, before it is told that they are.
-const LONGEST_HOLD: Duration = Duration::from_secs(4);
-
-/// How far apart it is tried, together with whatever else there is.
-const TRY_AGAIN: Duration = Duration::from_millis(20);
 
 /// How often a batch may be in another's way before it is no accident.
 const MOST_CONFLICTS: u32 = 10;
@@ -119,8 +114,7 @@ impl Ledger {
                 clock,
                 conn: None,
                 waiting: waits,
-                held_up: Vec::new(),
-                try_again: Instant::now(),
+                held_up: HeldUp::default(),
                 claimed,
                 meters: meters.clone(),
             };
@@ -255,10 +249,7 @@ struct Poster {
     clock: Clock,
     conn: Option<PgConnection>,
     waiting: Arc<AtomicUsize>,
-    /// Claims of assets that others hold, which go along with a later batch.
-    held_up: Vec<Request>,
-    /// When they do.
-    try_again: Instant,
+    held_up: HeldUp,
     claimed: Arc<Claimed>,
     meters: meters::Waiting,
 }
@@ -274,15 +265,15 @@ impl Poster {
                 self.conn = None;
             }
             meters::batch(commands, started.elapsed());
+            self.held_up.wait(self.lane);
         }
     }
 
     /// What is to be posted next; nothing where nothing will come any more.
     fn next(&mut self, requests: &Receiver<Request>) -> Option<Vec<Request>> {
-        let first = match self.held_up.is_empty() {
-            true => Some(requests.recv().ok()?),
-            false => {
-                let left = self.try_again.saturating_duration_since(Instant::now());
+        let first = match self.held_up.left() {
+            None => Some(requests.recv().ok()?),
+            Some(left) => {
                 let first = requests.recv_timeout(left);
                 if matches!(first, Err(RecvTimeoutError::Disconnected)) {
                     std::thread::sleep(left);
@@ -294,11 +285,7 @@ impl Poster {
         let waiting = self.waiting.fetch_sub(commands, Ordering::Relaxed).saturating_sub(commands);
         self.meters.depth(waiting);
         newcomers.iter().for_each(|request| self.meters.waited(request.since.elapsed()));
-        if self.held_up.is_empty() || Instant::now() < self.try_again {
-            return Some(newcomers);
-        }
-        self.try_again = Instant::now() + TRY_AGAIN;
-        let mut batch = std::mem::take(&mut self.held_up);
+        let mut batch = self.held_up.due(self.settings.batch_max);
         batch.extend(newcomers);
         Some(batch)
     }
@@ -386,10 +373,7 @@ impl Poster {
                 // It may have waited for no lock of the lost commit, and whoever asks again has new ids.
                 Fate::Outdated | Fate::HeldUp if in_doubt => give_up(vec![request], true, || Error::CommitUnknown),
                 Fate::Outdated => request.answer(None),
-                Fate::HeldUp if request.since.elapsed() > LONGEST_HOLD => {
-                    give_up(vec![request], false, || Error::Overloaded);
-                }
-                Fate::HeldUp => self.held_up.push(request),
+                Fate::HeldUp => self.held_up.take(request, 4 * self.settings.batch_max),
             }
         }
         Ok(())
@@ -472,7 +456,7 @@ fn give_up(batch: Vec<Request>, in_doubt: bool, reason: fn() -> Error) {
 }
 
 /// Doubles with every failure; lanes differ a little, so that two in each other's way part.
-fn pause(failures: u32, lane: Lane) -> Duration {
+pub(super) fn pause(failures: u32, lane: Lane) -> Duration {
     let doubled = Duration::from_millis(2).saturating_mul(2_u32.saturating_pow(failures.min(10)));
     doubled.min(LONGEST_PAUSE) + Duration::from_millis(u64::try_from(lane.0).unwrap_or_default())
 }

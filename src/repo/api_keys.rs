@@ -31,6 +31,8 @@ pub struct NewApiKey {
     pub user: UserId,
     /// The session that it is asked for in, if in one.
     pub session: Option<SessionId>,
+    /// The hash of the password that it is asked for by, if by one.
+    pub password_hash: Option<String>,
     /// What its owner calls it, 1 to 100 characters.
     pub name: String,
     /// What it may do.
@@ -67,16 +69,16 @@ pub struct ApiKey {
 /// # Errors
 /// [`Refusal::TooManyApiKeys`] where the user has [`MOST_PER_USER`] that have not expired;
 /// [`Refusal::AlreadyCreated`] where the form has made one; [`Error::Unauthenticated`] where the session
-/// has ended meanwhile, perhaps with all keys.
+/// has ended or the password has been changed meanwhile, perhaps with the end of all keys.
 pub fn create(conn: &mut PgConnection, new: &NewApiKey, now: DateTime<Utc>) -> Result<ApiKey> {
     conn.transaction(|conn| {
         // Held so that of several at once none makes one key too many.
-        let owner: UserId = users::table.find(new.user).select(users::id).for_no_key_update().first(conn)?;
+        let owner = users::table.find(new.user).select((users::id, users::password_hash)).for_no_key_update();
+        let (owner, password_hash): (UserId, String) = owner.first(conn)?;
         let living = api_keys::expires_at.is_null().or(api_keys::expires_at.gt(now).assume_not_null());
         let count: i64 = api_keys::table.filter(api_keys::user_id.eq(owner)).filter(living).count().get_result(conn)?;
-        if let Some(session) = new.session
-            && !sessions::is_alive(conn, session)?
-        {
+        let is_in = new.session.map_or(Ok(true), |session| sessions::is_alive(conn, session))?;
+        if !is_in || new.password_hash.as_ref().is_some_and(|hash| *hash != password_hash) {
             return Err(Error::Unauthenticated);
         }
         if count >= MOST_PER_USER {

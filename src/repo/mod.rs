@@ -305,6 +305,11 @@ impl Db {
         (state.connections, state.idle_connections)
     }
 
+    /// Whether it is known without a query who has a public name.
+    pub fn knows(&self, external_id: &str) -> bool {
+        self.names.get(external_id).is_some()
+    }
+
     /// The rows of those of the public names that somebody has. Who was looked up before costs no
     /// query.
     ///
@@ -316,7 +321,7 @@ impl Db {
         let unknown = external_ids.iter().filter(|name| !ids.contains_key(**name));
         let unknown: Vec<String> = unknown.map(|name| (*name).to_owned()).collect();
         if !unknown.is_empty() {
-            let found = self.run(move |conn| users::ids_of(conn, &unknown)).await?;
+            let found = self.read(move |conn| users::ids_of(conn, &unknown)).await?;
             found.iter().for_each(|(name, id)| self.names.insert(name.clone(), *id));
             ids.extend(found);
         }
@@ -343,6 +348,21 @@ impl Db {
         let waiting = Waiting { work: work.abort_handle(), settled };
         let in_time = tokio::time::timeout(self.longest, work).await;
         in_time.map_err(|_| waiting.give_up())?.map_err(Error::broken)?
+    }
+
+    /// As [`Db::run`], for a verb that only reads: where it did not come back, nothing is in doubt.
+    ///
+    /// # Errors
+    /// As [`Db::run`], with [`Error::DatabaseUnavailable`] instead of [`Error::CommitUnknown`].
+    pub async fn read<T, F>(&self, verb: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut PgConnection) -> Result<T> + Send + 'static,
+    {
+        self.run(verb).await.map_err(|error| match error {
+            Error::CommitUnknown => Error::DatabaseUnavailable,
+            error => error,
+        })
     }
 
     /// Runs a verb on the calling thread; for jobs and commands, which may block.

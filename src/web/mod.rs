@@ -252,7 +252,6 @@ routes! {
         GET  "/admin/assets"                     Admin   pages::admin::assets::list::show;
         GET  "/admin/assets/new"                 Admin   pages::admin::assets::new::form;
         POST "/admin/assets/new"                 Admin   pages::admin::assets::new::create;
-        GET  "/admin/assets/bulk"                Admin   pages::admin::assets::lives::unselected;
         POST "/admin/assets/bulk"                Admin   pages::admin::assets::lives::bulk;
         GET  "/admin/assets/import"              Admin   pages::admin::assets::import::form;
         POST "/admin/assets/import"              Admin   pages::admin::assets::import::upload, LARGEST_UPLOAD;

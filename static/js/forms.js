@@ -22,9 +22,9 @@ window.addEventListener("pageshow", () => {
 
 // What is wrong is read out and can be tabbed on from. And whoever comes back to it later finds the
 // form, where the browser would ask whether to send it again.
-const wrong = document.querySelector(".summary[tabindex]");
-wrong?.focus();
-if (wrong && document.querySelector(`main form[action="${location.pathname}"]`)) history.replaceState(null, "", location.href);
+document.querySelector(".summary[tabindex]")?.focus();
+const here = `form[action="${location.pathname}"]:not([action$="/bulk"], [action$="/time-zone"])`;
+if (document.querySelector(`main:has(.summary[tabindex]) ${here}`)) history.replaceState(null, "", location.href);
 
 // A checkbox with data-select-all ticks every row's checkbox of its table and follows them.
 document.addEventListener("change", (event) => {

@@ -130,14 +130,15 @@ fn no_session_is_opened_by_a_password_that_is_no_more_when_it_would_be() {
 }
 
 #[test]
-fn no_key_is_made_in_a_session_that_has_ended_when_it_would_be() {
+fn no_key_is_made_by_a_session_or_a_password_that_is_no_more_when_it_would_be() {
     let (books, alice) = house();
     let session = SessionId(books.words("select id from sessions").pop().unwrap().parse().unwrap());
-    let create = |number: u8| {
+    let create = |number: u8, by_session: bool| {
         move |conn: &mut PgConnection| {
             let new = NewApiKey {
                 user: alice,
-                session: Some(session),
+                session: Some(session).filter(|_| by_session),
+                password_hash: (!by_session).then(String::new),
                 name: "till".to_owned(),
                 scopes: Scopes::of(&[Scope::Read]),
                 secret_hash: ApiKeySecret::from_random([number; 32]).hash(),
@@ -147,9 +148,14 @@ fn no_key_is_made_in_a_session_that_has_ended_when_it_would_be() {
             api_keys::create(conn, &new, noon())
         }
     };
-    create(1)(&mut books.conn()).unwrap();
-    let taking = "update users set role = 'admin'; update sessions set ended_at = now(); delete from api_keys";
-    let created = meanwhile(&books, taking, create(2));
+    create(1, true)(&mut books.conn()).unwrap();
+    create(2, false)(&mut books.conn()).unwrap();
+    let taking =
+        "update users set password_hash = 'another'; update sessions set ended_at = now(); delete from api_keys";
+    let created = meanwhile(&books, taking, create(3, true));
+    assert!(matches!(created, Err(Error::Unauthenticated)), "{created:?}");
+    books.run("update users set password_hash = ''");
+    let created = meanwhile(&books, taking, create(4, false));
     assert!(matches!(created, Err(Error::Unauthenticated)), "{created:?}");
     assert_eq!(books.number("select count(*) from api_keys"), 0);
 }

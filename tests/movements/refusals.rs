@@ -1,5 +1,6 @@
 //! What the business refuses: too little, too much, the wrong unit, the wrong people.
 
+use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::api::text;
@@ -159,6 +160,12 @@ async fn a_user_who_tries_many_names_has_to_wait_and_learns_of_nobody() {
             assert_eq!(problem(answer).await, is(429, "rate_limited"), "{receiver}");
         }
     }
+    let bodies: Vec<_> = (0..100).map(|tries| transfer(&format!("crowd{tries}"), "1")).collect();
+    let answers = join_all(bodies.iter().map(|body| ask(&bank.ben, body))).await;
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status().as_u16()).collect();
+    let not_found = statuses.iter().filter(|status| **status == 404).count();
+    assert!((1..=33).contains(&not_found), "many at once find out no more: {statuses:?}");
+    assert!(statuses.iter().all(|status| [404, 429].contains(status)), "{statuses:?}");
     assert_eq!(bank.written(), before);
     posted(&bank.anna, &spend("1")).await;
     for tries in 0..40 {

@@ -133,7 +133,15 @@ pub fn create_once(
         if keys::take(conn, caller.id, key, now)? {
             return Ok((create_coded(conn, actor, new, &code, now)?, false));
         }
-        let id = of_code(conn, &code(0)?)?.ok_or(Error::NotFound)?;
+        // Single ones may have been deleted or moved since.
+        let codes = (0..new.quantity).map(|number| Ok(code(number)?.as_str().to_owned()));
+        let of_codes = asset_rows::table
+            .filter(asset_rows::code.eq_any(codes.collect::<Result<Vec<String>>>()?))
+            .filter(asset_rows::campaign_id.is_not_null())
+            .group_by(asset_rows::campaign_id)
+            .order(diesel::dsl::count_star().desc())
+            .select(asset_rows::campaign_id.assume_not_null());
+        let id: CampaignId = of_codes.first(conn)?;
         Ok((one(conn, caller, id, now)?, true))
     })
 }

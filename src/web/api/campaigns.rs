@@ -154,6 +154,10 @@ impl NewCampaignBody {
         let per_user_limit = i32::try_from(self.per_user_limit.unwrap_or(1)).unwrap_or_default();
         let times = (self.starts_at, self.ends_at);
         let mut errors = NewCampaign::faults(&self.title, &self.description, quantity, times, per_user_limit, now);
+        // Of the times alone whoever creates it judges, since for a repetition they may have passed.
+        if errors.iter().all(|error| matches!(error.field.as_ref(), "starts_at" | "ends_at")) {
+            errors.clear();
+        }
         let kind = self.kind.parse::<AssetKind>();
         if let Err(words) = &kind {
             errors.push(FieldError::new("kind", format!("The kind {words}.")));
@@ -187,7 +191,7 @@ impl NewCampaignBody {
 ///
 /// # Errors
 /// `invalid`, `invalid_amount`, `asset_type_not_found`, `idempotency_key_reused`; `not_found` for a
-/// repetition where it has been deleted since.
+/// repetition where it has been deleted since; `already_created` for one after more than a day.
 #[utoipa::path(
     post,
     path = "/api/v1/admin/campaigns",

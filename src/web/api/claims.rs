@@ -152,7 +152,7 @@ pub(in crate::web) async fn asset_of_code(
     let (throttle, guesser) = (&throttles.voucher_codes, user.0.to_string());
     throttles.check(&[(throttle, &guesser)], now).await?;
     let asset = match VoucherCode::parse(code) {
-        Ok(code) => db.run(move |conn| assets::by_code(conn, &code)).await?,
+        Ok(code) => db.read(move |conn| assets::by_code(conn, &code)).await?,
         Err(_) => None,
     };
     if asset.is_none() {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, HttpResponseBuilder};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -176,38 +177,28 @@ pub async fn post(
     ledger: Data<Ledger>,
     throttles: Data<Throttles>,
 ) -> Result<HttpResponse> {
-    let seeker = Cell::new(None);
+    let is_counted = Cell::new(false);
     let command = async |current: &CurrentUser| {
         let draft = Draft::parse(request.body.clone(), &current.user)?;
-        if draft.receiver.is_some() && current.user.role != Role::Admin {
-            // Nobody finds out by trying many names who is here.
-            let who = current.user.id.to_string();
-            throttles.check_here((&throttles.receivers, &who), now.0)?;
-            seeker.set(Some(who));
-        }
-        let people = People::find(&db, &current.user, draft.names()).await?;
+        let people = match draft.receiver.as_deref().filter(|_| current.user.role != Role::Admin) {
+            None => People::find(&db, &current.user, draft.names()).await?,
+            Some(receiver) => People::seek(&db, &throttles, &current.user, receiver, now.0, &is_counted).await?,
+        };
         let command = draft.command(&people, &requester.by(current), request.idempotency.clone())?;
         Ok((command, people))
     };
-    let answer = async {
-        if query.0.dry_run == Some(true) {
-            let current = requester.current().await?;
-            let (command, people) = command(&current).await?;
-            let lane = ledger.lane_of(command.requested_by);
-            let preview = db.run(move |conn| ledger::preview(conn, lane, now.0, &command)).await?;
-            let balance = balance(&preview);
-            let view = TransactionView::named(preview, &people.names)?;
-            let movement = MovementBody::new(view, viewer(&current));
-            return Ok(HttpResponse::Ok().json(DryRunBody { dry_run: true, movement, balance }));
-        }
-        let (current, people, outcome) = requester.submit(&ledger, &command).await?;
-        Ok(created(&outcome).json(posted(outcome, &people.names, viewer(&current))?))
-    };
-    let answer = answer.await;
-    if let (Err(Error::Refused(Refusal::UserNotFound)), Some(who)) = (&answer, seeker.take()) {
-        throttles.count(&[(&throttles.receivers, &who)], now.0).await;
+    if query.0.dry_run == Some(true) {
+        let current = requester.current().await?;
+        let (command, people) = command(&current).await?;
+        let lane = ledger.lane_of(command.requested_by);
+        let preview = db.read(move |conn| ledger::preview(conn, lane, now.0, &command)).await?;
+        let balance = balance(&preview);
+        let view = TransactionView::named(preview, &people.names)?;
+        let movement = MovementBody::new(view, viewer(&current));
+        return Ok(HttpResponse::Ok().json(DryRunBody { dry_run: true, movement, balance }));
     }
-    answer
+    let (current, people, outcome) = requester.submit(&ledger, command).await?;
+    Ok(created(&outcome).json(posted(outcome, &people.names, viewer(&current))?))
 }
 
 /// Takes a transaction back
@@ -303,6 +294,35 @@ impl People {
         ids.extend(db.ids_of(&wanted).await?);
         let named = ids.iter().filter(|(name, _)| *name != "me").map(|(name, id)| (*id, name.clone()));
         Ok(Self { caller: caller.id, names: named.collect(), ids })
+    }
+
+    /// Looks up whom a user wants to send to. Nobody finds out by trying many names who is here: those that
+    /// nobody has are counted, each request once.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`]; the database's.
+    async fn seek(
+        db: &Db,
+        throttles: &Throttles,
+        caller: &User,
+        receiver: &str,
+        now: DateTime<Utc>,
+        is_counted: &Cell<bool>,
+    ) -> Result<Self> {
+        let who = caller.id.to_string();
+        let tries = (&throttles.receivers, who.as_str());
+        throttles.check_here(tries, now)?;
+        if db.knows(receiver) {
+            return Self::find(db, caller, std::iter::once(receiver)).await;
+        }
+        let _turn = throttles.receiver_turns.wait(&[&who]).await?;
+        // Once more, since those who had their turn before may have found nobody.
+        throttles.check_here(tries, now)?;
+        let people = Self::find(db, caller, std::iter::once(receiver)).await?;
+        if people.id(receiver).is_err() && !is_counted.replace(true) {
+            throttles.count(&[tries], now).await;
+        }
+        Ok(people)
     }
 
     fn id(&self, name: &str) -> std::result::Result<UserId, Refusal> {

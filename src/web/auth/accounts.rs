@@ -151,8 +151,8 @@ impl Reception {
     ///
     /// # Errors
     /// As [`Reception::check_credentials`].
-    pub async fn check_again(&self, login: &str, password: &str, proofs: &PasswordProofs) -> Result<User> {
-        Ok(self.prove(login, password, Some(proofs)).await?.user)
+    pub async fn check_again(&self, login: &str, password: &str, proofs: &PasswordProofs) -> Result<Proven> {
+        self.prove(login, password, Some(proofs)).await
     }
 
     async fn prove(&self, login: &str, password: &str, proofs: Option<&PasswordProofs>) -> Result<Proven> {
@@ -194,7 +194,7 @@ impl Reception {
 
     async fn look_up(&self, attempt: &Attempt<'_>) -> Result<Known> {
         let Some(login) = attempt.login.cloned() else { return Ok(Known::Unproved(None)) };
-        let found = self.db.run(move |conn| users::by_login(conn, &login)).await?;
+        let found = self.db.read(move |conn| users::by_login(conn, &login)).await?;
         if let (Some(proofs), Some((user, hash))) = (attempt.proofs, &found)
             && proofs.has(attempt.name, attempt.password, hash)?
         {
@@ -235,7 +235,7 @@ impl Reception {
         }
         let wrong = || Error::Invalid(vec![FieldError::new("current_password", "This is not your password.")]);
         let id = user.id;
-        let old_hash = self.db.run(move |conn| users::password_hash(conn, id)).await?;
+        let old_hash = self.db.read(move |conn| users::password_hash(conn, id)).await?;
         if !self.passwords.verify(current, Some(old_hash.clone())).await? {
             self.count_guess(&logins).await;
             return Err(wrong());

@@ -43,6 +43,7 @@ impl ApiKeyWish<'_> {
         let new = NewApiKey {
             user: user.id,
             session: current.proof.session(),
+            password_hash: current.password_hash.clone(),
             name,
             scopes,
             secret_hash: secret.hash(),

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::keys::Bearer;
 use super::requester::Presumed;
-use super::{CurrentUser, Keys, Proof, Reception};
+use super::{CurrentUser, Keys, Proof, Proven, Reception};
 use crate::domain::{ApiKeySecret, Role, Scopes, SessionKind, User};
 use crate::ephemeral::PasswordProofs;
 use crate::error::{Error, Result};
@@ -69,7 +69,11 @@ async fn by_token(req: &HttpRequest, token: &str) -> Result<Option<CurrentUser>>
 
 /// The user of a session, if the token names that one.
 fn in_session(user: User, bearer: &Bearer) -> Option<CurrentUser> {
-    (user.external_id == bearer.subject).then_some(CurrentUser { user, proof: Proof::Session(bearer.session) })
+    (user.external_id == bearer.subject).then_some(CurrentUser {
+        user,
+        proof: Proof::Session(bearer.session),
+        password_hash: None,
+    })
 }
 
 /// Reads `base64(login ":" password)` (RFC 7617); the password may hold colons.
@@ -77,8 +81,8 @@ async fn by_password(req: &HttpRequest, credentials: &str) -> Result<Option<Curr
     let decoded = STANDARD.decode(credentials).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let Some((login, password)) = decoded.as_deref().and_then(|text| text.split_once(':')) else { return Ok(None) };
     let proofs = extract::data::<PasswordProofs>(req)?;
-    let user = Reception::of(req)?.check_again(login, password, &proofs).await?;
-    Ok(Some(CurrentUser { user, proof: Proof::Password }))
+    let Proven { user, password_hash } = Reception::of(req)?.check_again(login, password, &proofs).await?;
+    Ok(Some(CurrentUser { user, proof: Proof::Password, password_hash: Some(password_hash) }))
 }
 
 async fn by_api_key(req: &HttpRequest, key: &str) -> Result<Option<CurrentUser>> {
@@ -99,5 +103,5 @@ fn opened(req: &HttpRequest, mut user: User, scopes: Scopes) -> Result<CurrentUs
     if !scopes.may_administer {
         user.role = Role::User;
     }
-    Ok(CurrentUser { user, proof: Proof::ApiKey })
+    Ok(CurrentUser { user, proof: Proof::ApiKey, password_hash: None })
 }

@@ -43,6 +43,8 @@ pub struct CurrentUser {
     pub user: User,
     /// How the user has proved to be this one.
     pub proof: Proof,
+    /// The hash of the password, where it was by that.
+    pub password_hash: Option<String>,
 }
 
 impl CurrentUser {
@@ -239,7 +241,7 @@ async fn by_cookie(req: &HttpRequest) -> Result<Option<CurrentUser>> {
     let Some(session) = remembered(&req.get_session()) else { return Ok(None) };
     let doorkeeper = extract::data::<Doorkeeper>(req)?;
     let user = doorkeeper.by_session(session, SessionKind::Browser, extract::now(req)?).await?;
-    Ok(user.map(|user| CurrentUser { user, proof: Proof::Session(session) }))
+    Ok(user.map(|user| CurrentUser { user, proof: Proof::Session(session), password_hash: None }))
 }
 
 /// The session that the browser's cookie names, alive or not.

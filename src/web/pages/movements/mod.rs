@@ -145,7 +145,7 @@ impl Mover {
     async fn preview(&self, form: &MovementForm) -> Result<Transaction> {
         let command = self.command(form).await?;
         let (lane, now) = (self.ledger.lane_of(command.requested_by), self.now);
-        self.db.run(move |conn| ledger::preview(conn, lane, now, &command)).await
+        self.db.read(move |conn| ledger::preview(conn, lane, now, &command)).await
     }
 
     /// Looks at a movement, and leads to that look, or makes it where it was looked at, and leads to
@@ -179,7 +179,7 @@ impl Mover {
     /// The public name of whoever is meant.
     async fn receiver(&self, name: &str) -> Result<String> {
         let wanted = name.to_owned();
-        let mut found = self.db.run(move |conn| users::named(conn, &wanted)).await?;
+        let mut found = self.db.read(move |conn| users::named(conn, &wanted)).await?;
         match (found.pop(), found.is_empty()) {
             (Some(name), true) => Ok(name),
             (None, _) => Err(Refusal::UserNotFound.into()),

@@ -77,7 +77,7 @@ impl SettingsPage {
         errors: Vec<FieldError>,
         (now, db): (Now, &Db),
     ) -> Result<Self> {
-        let CurrentUser { user, proof } = current;
+        let CurrentUser { user, proof, .. } = current;
         let id = user.id;
         let (sessions, keys) = db
             .run(move |conn| {

@@ -152,11 +152,6 @@ fn field_errors(error: Error) -> Result<Vec<FieldError>> {
     }
 }
 
-/// `GET /admin/assets/bulk`: whoever comes back to a review whose selection is gone, chooses anew.
-pub async fn unselected(_: Admin) -> HttpResponse {
-    view::see_other("/admin/assets")
-}
-
 /// `POST /admin/assets/bulk`: the first time a review, and then what was reviewed.
 ///
 /// # Errors
