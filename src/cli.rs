@@ -126,10 +126,8 @@ fn seed_demo(config: &Config) -> Result<ExitCode, Fatal> {
 
 fn create_admin(config: &Config, arguments: &CreateArguments) -> Result<ExitCode, Fatal> {
     let username = Login::username(&arguments.username).map_err(|error| Fatal::new(error.message))?;
-    let password = read_password()?;
-    passwords::check(&password, &[username.as_str()]).map_err(|error| Fatal::new(error.message))?;
+    let password_hash = read_new_password(config, &username)?;
     let attached = app::attach(config)?;
-    let password_hash = passwords::hash_here(&password, config.bcrypt_cost).map_err(|error| refused(&error))?;
     let new = NewUser { external_id: None, logins: vec![username], password_hash, role: Role::Admin };
     let user = attached.run(|conn| users::make_admin(conn, &new, chrono::Utc::now()))?;
     say(&format!("{} is an admin now.", user.external_id));
@@ -138,13 +136,18 @@ fn create_admin(config: &Config, arguments: &CreateArguments) -> Result<ExitCode
 
 fn reset_password(config: &Config, arguments: &ResetArguments) -> Result<ExitCode, Fatal> {
     let login = Login::parse(&arguments.login).map_err(|error| Fatal::new(error.message))?;
-    let password = read_password()?;
-    passwords::check(&password, &[login.as_str()]).map_err(|error| Fatal::new(error.message))?;
+    let password_hash = read_new_password(config, &login)?;
     let attached = app::attach(config)?;
-    let password_hash = passwords::hash_here(&password, config.bcrypt_cost).map_err(|error| refused(&error))?;
     let user = attached.run(|conn| users::reset_password(conn, &login, &password_hash, chrono::Utc::now()))?;
     say(&format!("{} has a new password, and is signed out everywhere.", user.external_id));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads a password that is good enough for whoever signs in so; gives its hash.
+fn read_new_password(config: &Config, login: &Login) -> Result<String, Fatal> {
+    let password = read_password()?;
+    passwords::check(&password, &[login.as_str()]).map_err(|error| Fatal::new(error.message))?;
+    passwords::hash_here(&password, config.bcrypt_cost).map_err(|error| refused(&error))
 }
 
 fn read_password() -> Result<String, Fatal> {

@@ -423,12 +423,12 @@ fn database(set: Lookup<'_>) -> Result<Database, Fatal> {
                 "DATABASE_URL asks for TLS by its sslmode, which is not in this build: build Coffer with --features tls",
             ));
         }
-        return Ok(Database::External(with_manners(url)));
+        return Ok(Database::External(with_defaults(url)));
     }
     let Some(host) = set("DATABASE_HOST") else { return Ok(Database::Embedded) };
     let port: u16 = number(set, "DATABASE_PORT", 5432, 1, u16::MAX)?;
     let mut conninfo = format!("host={} port={port}", quoted(&host));
-    for (key, value) in MANNERS {
+    for (key, value) in LIBPQ_DEFAULTS {
         conninfo.push_str(&format!(" {key}={value}"));
     }
     for (key, name) in [("dbname", "DATABASE_NAME"), ("user", "DATABASE_USER"), ("password", "DATABASE_PASSWORD")] {
@@ -445,7 +445,7 @@ const DEMANDS_OF_TLS: [&str; 3] = ["sslmode=require", "sslmode=verify-ca", "sslm
 /// What libpq waits for at most, since by default it waits for ever: seconds for a connection, and
 /// how long a silent network is believed (milliseconds for what was sent and not confirmed). And that a
 /// standby will not do, whichever way leads there: it takes no writes, and may tell of what is over.
-const MANNERS: [(&str, &str); 6] = [
+const LIBPQ_DEFAULTS: [(&str, &str); 6] = [
     ("connect_timeout", "3"),
     ("keepalives_idle", "10"),
     ("keepalives_interval", "5"),
@@ -454,9 +454,9 @@ const MANNERS: [(&str, &str); 6] = [
     ("target_session_attrs", "read-write"),
 ];
 
-/// The URL with our manners, except those that it has itself.
-fn with_manners(mut url: String) -> String {
-    for (key, value) in MANNERS {
+/// The URL with our parameters for libpq, except those that it sets itself.
+fn with_defaults(mut url: String) -> String {
+    for (key, value) in LIBPQ_DEFAULTS {
         if !url.contains(&format!("{key}=")) {
             url.push(if url.contains('?') { '&' } else { '?' });
             url.push_str(&format!("{key}={value}"));

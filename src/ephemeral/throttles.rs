@@ -199,6 +199,26 @@ impl Throttles {
         }
     }
 
+    /// Looks up what can be guessed, in the turn of whoever guesses; counts a guess that finds nothing.
+    ///
+    /// # Errors
+    /// As [`Throttles::check`]; [`Error::Overloaded`] where its turn does not come; those of the look.
+    pub async fn guess<T>(
+        &self,
+        (turns, throttle): (&Turns, &Throttle),
+        who: &str,
+        now: DateTime<Utc>,
+        look: impl Future<Output = Result<Option<T>>>,
+    ) -> Result<Option<T>> {
+        let _turn = turns.wait(&[who]).await?;
+        self.check(&[(throttle, who)], now).await?;
+        let found = look.await?;
+        if found.is_none() {
+            self.count(&[(throttle, who)], now).await;
+        }
+        Ok(found)
+    }
+
     async fn owe(&self, mode: Mode, guesses: &[(&Throttle, &str)]) -> Option<(Standing, usize)> {
         let debt = |(throttle, key): &(&Throttle, &str)| (throttle.name(), throttle.rate(), shared_key(key));
         self.redis.as_ref()?.owe(mode, &guesses.iter().map(debt).collect::<Vec<_>>()).await

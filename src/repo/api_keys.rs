@@ -72,15 +72,15 @@ pub struct ApiKey {
 /// has ended or the password has been changed meanwhile, perhaps with the end of all keys.
 pub fn create(conn: &mut PgConnection, new: &NewApiKey, now: DateTime<Utc>) -> Result<ApiKey> {
     conn.transaction(|conn| {
-        // Held so that of several at once none makes one key too many.
+        // Held so that of several at once none makes one key too many, and none behind the end of them all.
         let owner = users::table.find(new.user).select((users::id, users::password_hash)).for_no_key_update();
         let (owner, password_hash): (UserId, String) = owner.first(conn)?;
-        let living = api_keys::expires_at.is_null().or(api_keys::expires_at.gt(now).assume_not_null());
-        let count: i64 = api_keys::table.filter(api_keys::user_id.eq(owner)).filter(living).count().get_result(conn)?;
         let is_in = new.session.map_or(Ok(true), |session| sessions::is_alive(conn, session))?;
         if !is_in || new.password_hash.as_ref().is_some_and(|hash| *hash != password_hash) {
             return Err(Error::Unauthenticated);
         }
+        let living = api_keys::expires_at.is_null().or(api_keys::expires_at.gt(now).assume_not_null());
+        let count: i64 = api_keys::table.filter(api_keys::user_id.eq(owner)).filter(living).count().get_result(conn)?;
         if count >= MOST_PER_USER {
             return Err(Refusal::TooManyApiKeys.into());
         }

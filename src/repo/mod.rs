@@ -334,7 +334,8 @@ impl Db {
     /// # Errors
     /// The verb's own; [`Error::DatabaseUnavailable`] where there is no connection in time;
     /// [`Error::CommitUnknown`] where the connection was lost under the verb, and where it has begun and not
-    /// come back in ten seconds, or as the configured time-outs have it. A verb that nobody waits for any more is not begun.
+    /// come back in ten seconds, or as the configured time-outs have it. A verb that nobody waits for any
+    /// more is not begun.
     pub async fn run<T, F>(&self, verb: F) -> Result<T>
     where
         T: Send + 'static,

@@ -151,18 +151,25 @@ pub fn reset_password(conn: &mut PgConnection, login: &Login, password_hash: &st
     conn.transaction(|conn| {
         let (user, _) = by_login(conn, login)?.ok_or(Refusal::UserNotFound)?;
         set_password(conn, user.id, password_hash)?;
-        sessions::end_all(conn, user.id, None, now)?;
-        rights::forget_api_keys(conn, user.id)?;
-        let act = Act {
-            action: "user.reset_password",
-            target: format!("user:{}", user.external_id),
-            reason: "by the command line",
-            before: None,
-            after: None,
-        };
-        audit::record(conn, &Actor::default(), now, &[act])?;
+        hand_over(conn, &user, "user.reset_password", None, now)?;
         Ok(user)
     })
+}
+
+/// Ends what others may have opened of an account that the command line gives to somebody, and tells the
+/// audit log of it.
+fn hand_over(
+    conn: &mut PgConnection,
+    user: &User,
+    action: &'static str,
+    after: Option<serde_json::Value>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    sessions::end_all(conn, user.id, None, now)?;
+    rights::forget_api_keys(conn, user.id)?;
+    let target = format!("user:{}", user.external_id);
+    let act = Act { action, target, reason: "by the command line", before: None, after };
+    Ok(audit::record(conn, &Actor::default(), now, &[act])?)
 }
 
 /// Keeps the zone in which a user reads times; none for the reader's own.
@@ -308,16 +315,7 @@ pub fn make_admin(conn: &mut PgConnection, new: &NewUser, now: DateTime<Utc>) ->
             Some(user) => user,
             None => register(conn, new)?,
         };
-        sessions::end_all(conn, user.id, None, now)?;
-        rights::forget_api_keys(conn, user.id)?;
-        let act = Act {
-            action: "user.make_admin",
-            target: format!("user:{}", user.external_id),
-            reason: "by the command line",
-            before: None,
-            after: Some(serde_json::json!({ "role": user.role })),
-        };
-        audit::record(conn, &Actor::default(), now, &[act])?;
+        hand_over(conn, &user, "user.make_admin", Some(serde_json::json!({ "role": user.role })), now)?;
         Ok(user)
     })
 }

@@ -241,6 +241,20 @@ mod tests {
     }
 
     #[test]
+    fn a_text_that_is_no_time_is_told_as_that() {
+        #[derive(Debug, serde::Deserialize)]
+        struct Ending {
+            #[allow(dead_code, reason = "it is only read")]
+            ends_at: chrono::DateTime<chrono::Utc>,
+        }
+        for text in ["", "2030-01-01", "soon", "2030-13-01T00:00:00Z", "2030-01-01T00:00:00Zulu"] {
+            let json = serde_json::json!({ "ends_at": text }).to_string();
+            let error = Fields::read(json.as_bytes()).unwrap().parse::<Ending>().unwrap_err();
+            assert!(error.to_string().contains("a time is not written as"), "{text}: {error}");
+        }
+    }
+
+    #[test]
     fn one_object_written_in_many_ways_has_one_text() {
         let text = canonical(r#"{"a":"A/","b":{"c":1.50,"d":[true,null]}}"#);
         for same in [

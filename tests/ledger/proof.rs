@@ -1,7 +1,11 @@
 //! The proof of the books finds every kind of damage, and names the promise that is broken.
 
+use std::time::Duration;
+
 use coffer::domain::posting::{Action, Command};
+use coffer::error::Error;
 use coffer::ledger::Outcome;
+use coffer::ledger::verify::verify_within;
 
 use crate::support::books::{Books, bonus, claim, keyed, of, spend, submit_all, transfer};
 
@@ -224,4 +228,12 @@ async fn a_reversal_between_other_owners_than_its_original_is_found() {
 #[tokio::test]
 async fn a_key_of_nothing_is_found() {
     damage("update idempotency_keys set transaction_id = gen_random_uuid()", &[KEY]).await;
+}
+
+#[test]
+fn whoever_waits_for_a_proof_waits_no_longer_than_one_says() {
+    let books = Books::new();
+    let within = |most| verify_within(&mut books.conn(), most);
+    assert!(matches!(within(Duration::ZERO), Err(Error::Overloaded)));
+    assert!(within(Duration::from_secs(60)).unwrap().is_clean());
 }

@@ -133,9 +133,16 @@ pub fn create_once(
         if keys::take(conn, caller, key, now)? {
             return Ok((create_coded(conn, actor, new, &code, now)?, false));
         }
-        let codes = (0..new.quantity).map(|number| Ok(code(number)?.as_str().to_owned()));
-        Ok((find::with_codes(conn, &codes.collect::<Result<Vec<_>>>()?, now)?, true))
+        Ok((find::with_codes(conn, &texts_of_codes(new.quantity, code)?, now)?, true))
     })
+}
+
+/// The first voucher codes that a caller makes, as they are kept.
+pub(in crate::repo) fn texts_of_codes(
+    quantity: usize,
+    code: impl Fn(usize) -> Result<VoucherCode>,
+) -> Result<Vec<String>> {
+    (0..quantity).map(|number| Ok(code(number)?.as_str().to_owned())).collect()
 }
 
 /// Creates assets of many kinds at once, all or none: of each line as many as it says. The lines

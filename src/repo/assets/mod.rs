@@ -8,8 +8,8 @@ mod import;
 mod lives;
 mod ownership;
 
-pub(super) use creation::random_code;
 pub use creation::{NewAssets, create, create_coded, create_once};
+pub(super) use creation::{random_code, texts_of_codes};
 pub use edit::{AssetChange, edit};
 pub use find::{Alternatives, Missed, USUAL, alternatives, by_code, claimable_first, claimed_by, count, one, page};
 pub use import::{COLUMNS, ImportPlan, Imported, forget_old, import, import_kept, keep, kept, read};

@@ -7,7 +7,7 @@ use super::{CampaignView, one, view};
 use crate::domain::posting::Idempotency;
 use crate::domain::{Amount, AssetKind, AssetTypeCode, Campaign, CampaignId, Scale, User, VoucherCode};
 use crate::error::{Error, FieldError, Result};
-use crate::repo::assets::{self, NewAssets, random_code};
+use crate::repo::assets::{self, NewAssets, random_code, texts_of_codes};
 use crate::repo::audit::{self, Act, Actor};
 use crate::repo::{asset_types, keys};
 use crate::schema::{assets as asset_rows, campaigns};
@@ -134,9 +134,8 @@ pub fn create_once(
             return Ok((create_coded(conn, actor, new, &code, now)?, false));
         }
         // Single ones may have been deleted or moved since.
-        let codes = (0..new.quantity).map(|number| Ok(code(number)?.as_str().to_owned()));
         let of_codes = asset_rows::table
-            .filter(asset_rows::code.eq_any(codes.collect::<Result<Vec<String>>>()?))
+            .filter(asset_rows::code.eq_any(texts_of_codes(new.quantity, code)?))
             .filter(asset_rows::campaign_id.is_not_null())
             .group_by(asset_rows::campaign_id)
             .order(diesel::dsl::count_star().desc())

@@ -148,16 +148,14 @@ pub(in crate::web) async fn asset_of_code(
     db: &Db,
     throttles: &Throttles,
 ) -> Result<AssetId> {
-    let _turn = throttles.code_turns.wait(&[user]).await?;
-    let (throttle, guesser) = (&throttles.voucher_codes, user.0.to_string());
-    throttles.check(&[(throttle, &guesser)], now).await?;
-    let asset = match VoucherCode::parse(code) {
-        Ok(code) => db.read(move |conn| assets::by_code(conn, &code)).await?,
-        Err(_) => None,
+    let look = async {
+        match VoucherCode::parse(code) {
+            Ok(code) => db.read(move |conn| assets::by_code(conn, &code)).await,
+            Err(_) => Ok(None),
+        }
     };
-    if asset.is_none() {
-        throttles.count(&[(throttle, &guesser)], now).await;
-    }
+    let guessed = (&throttles.code_turns, &throttles.voucher_codes);
+    let asset = throttles.guess(guessed, &user.to_string(), now, look).await?;
     asset.ok_or_else(|| Refusal::AssetNotFound.into())
 }
 

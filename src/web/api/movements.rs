@@ -3,15 +3,15 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 
+use actix_web::HttpResponse;
 use actix_web::web::Data;
-use actix_web::{HttpResponse, HttpResponseBuilder};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::amount::{AmountInput, Decimal, FloorInput};
-use super::keyed::{Keyed, REPLAYED};
+use super::keyed::{Keyed, made};
 use super::transactions::{MovementBody, TransactionBody};
 use super::viewer;
 use crate::domain::posting::{Action, Command, Direction, Idempotency, Movement};
@@ -177,12 +177,12 @@ pub async fn post(
     ledger: Data<Ledger>,
     throttles: Data<Throttles>,
 ) -> Result<HttpResponse> {
-    let is_counted = Cell::new(false);
+    let has_sought = Cell::new(false);
     let command = async |current: &CurrentUser| {
         let draft = Draft::parse(request.body.clone(), &current.user)?;
         let people = match draft.receiver.as_deref().filter(|_| current.user.role != Role::Admin) {
             None => People::find(&db, &current.user, draft.names()).await?,
-            Some(receiver) => People::seek(&db, &throttles, &current.user, receiver, now.0, &is_counted).await?,
+            Some(receiver) => People::seek(&db, &throttles, &current.user, receiver, now.0, &has_sought).await?,
         };
         let command = draft.command(&people, &requester.by(current), request.idempotency.clone())?;
         Ok((command, people))
@@ -198,7 +198,7 @@ pub async fn post(
         return Ok(HttpResponse::Ok().json(DryRunBody { dry_run: true, movement, balance }));
     }
     let (current, people, outcome) = requester.submit(&ledger, command).await?;
-    Ok(created(&outcome).json(posted(outcome, &people.names, viewer(&current))?))
+    Ok(made(outcome.is_replayed()).json(posted(outcome, &people.names, viewer(&current))?))
 }
 
 /// Takes a transaction back
@@ -230,7 +230,7 @@ pub async fn reverse(
     let idempotency = request.idempotency;
     let command = Command { idempotency, ..reversal(caller.id, &by, &original.transaction, reason) };
     let outcome = ledger.submit(command).await?;
-    Ok(created(&outcome).json(posted(outcome, &names, Viewer::Admin)?))
+    Ok(made(outcome.is_replayed()).json(posted(outcome, &names, Viewer::Admin)?))
 }
 
 /// The command that takes a transaction back.
@@ -241,15 +241,6 @@ pub(in crate::web) fn reversal(caller: UserId, by: &By, original: &Transaction, 
         origin: by.origin(),
         ..Command::new(caller, Action::Reversal { reverses: original.id })
     }
-}
-
-/// 201, first answer or not.
-fn created(outcome: &Outcome) -> HttpResponseBuilder {
-    let mut response = HttpResponse::Created();
-    if outcome.is_replayed() {
-        response.insert_header(REPLAYED);
-    }
-    response
 }
 
 /// What a command led to, as the API tells it.
@@ -297,32 +288,30 @@ impl People {
     }
 
     /// Looks up whom a user wants to send to. Nobody finds out by trying many names who is here: those that
-    /// nobody has are counted, each request once.
+    /// nobody has are counted, of each request once.
     ///
     /// # Errors
-    /// [`Error::RateLimited`]; the database's.
+    /// [`Refusal::UserNotFound`]; those of [`Throttles::guess`].
     async fn seek(
         db: &Db,
         throttles: &Throttles,
         caller: &User,
         receiver: &str,
         now: DateTime<Utc>,
-        is_counted: &Cell<bool>,
+        has_sought: &Cell<bool>,
     ) -> Result<Self> {
+        let look = Self::find(db, caller, std::iter::once(receiver));
+        if has_sought.replace(true) {
+            return look.await;
+        }
         let who = caller.id.to_string();
-        let tries = (&throttles.receivers, who.as_str());
-        throttles.check_here(tries, now)?;
+        throttles.check_here((&throttles.receivers, &who), now)?;
         if db.knows(receiver) {
-            return Self::find(db, caller, std::iter::once(receiver)).await;
+            return look.await;
         }
-        let _turn = throttles.receiver_turns.wait(&[&who]).await?;
-        // Once more, since those who had their turn before may have found nobody.
-        throttles.check_here(tries, now)?;
-        let people = Self::find(db, caller, std::iter::once(receiver)).await?;
-        if people.id(receiver).is_err() && !is_counted.replace(true) {
-            throttles.count(&[tries], now).await;
-        }
-        Ok(people)
+        let look = async { look.await.map(|people| people.id(receiver).is_ok().then_some(people)) };
+        let found = throttles.guess((&throttles.receiver_turns, &throttles.receivers), &who, now, look).await?;
+        found.ok_or_else(|| Refusal::UserNotFound.into())
     }
 
     fn id(&self, name: &str) -> std::result::Result<UserId, Refusal> {

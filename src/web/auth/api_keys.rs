@@ -31,7 +31,7 @@ impl ApiKeyWish<'_> {
     ///
     /// # Errors
     /// [`Error::Invalid`] with what is wrong in which field; [`Error::Unauthenticated`] where the session
-    /// has ended meanwhile;
+    /// has ended or the password has been changed meanwhile;
     /// [`crate::error::Refusal::TooManyApiKeys`]; [`crate::error::Refusal::AlreadyCreated`] where the
     /// form has made one.
     pub async fn grant(&self, current: &CurrentUser, now: DateTime<Utc>, db: &Data<Db>) -> Result<(ApiKey, String)> {

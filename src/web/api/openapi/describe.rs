@@ -24,8 +24,8 @@ stands with its responses. An unknown field or parameter is refused as `malforme
 **Lists** are paged, newest first or, of asset types, by code: `limit` says how many rows (1 to 200, \
 50 where nothing is said), `cursor` takes the `next_cursor` of the page before.
 
-**Idempotency**: a POST that moves value, or makes credits or a campaign, takes a key in the header `Idempotency-Key` or in the field \
-`idempotency_key`. The same request under the same key happens once and gets the same answer again, \
+**Idempotency**: a POST that moves value, or makes credits or a campaign, takes a key in the header \
+`Idempotency-Key` or in the field `idempotency_key`. The same request under the same key happens once and gets the same answer again, \
 with the header `Idempotent-Replayed: true`. A refusal that depends on the state of a wallet is not \
 remembered. Keys are the caller's own and live at least 24 hours.
 

@@ -207,6 +207,7 @@ mod tests {
             ("asset_type.edit", "asset_type:GOLD", None, 1, "Edited asset type GOLD"),
             ("user.freeze", "user:bela", None, 1, "Froze bela"),
             ("user.sign_out", "user:bela", None, 1, "Signed bela out everywhere"),
+            ("user.reset_password", "user:bela", None, 1, "Gave bela a new password"),
             ("user.dance", "user:bela", None, 1, "user dance (user:bela)"),
         ] {
             assert_eq!(sentence(action, target, title, lines), words);
