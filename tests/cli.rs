@@ -574,7 +574,8 @@ async fn the_log_has_a_line_per_request_and_never_a_secret() {
     let made: Value = send(make.json(&json!({"name": "log reader"}))).await.json().await.unwrap();
     let api_key = text(&made["secret"]);
     assert_eq!(send(Client::new().get(api("/me")).bearer_auth(&api_key)).await.status(), 200);
-    let forged = format!("{}a", &api_key[..api_key.len() - 1]);
+    let (most, last) = api_key.split_at(api_key.len() - 1);
+    let forged = format!("{most}{}", if last == "A" { "Q" } else { "A" });
     send(Client::new().get(api("/me")).bearer_auth(&forged)).await;
     assert_eq!(send(Client::new().get(api("/me")).basic_auth(name, Some(password))).await.status(), 200);
     let basic = STANDARD.encode(format!("{name}:{password}"));
