@@ -301,7 +301,7 @@ impl People {
         has_sought: &Cell<bool>,
     ) -> Result<Self> {
         let look = Self::find(db, caller, std::iter::once(receiver));
-        if has_sought.replace(true) {
+        if has_sought.get() {
             return look.await;
         }
         let who = caller.id.to_string();
@@ -309,7 +309,10 @@ impl People {
         if db.knows(receiver) {
             return look.await;
         }
-        let look = async { look.await.map(|people| people.id(receiver).is_ok().then_some(people)) };
+        let look = async {
+            has_sought.set(true);
+            look.await.map(|people| people.id(receiver).is_ok().then_some(people))
+        };
         let found = throttles.guess((&throttles.receiver_turns, &throttles.receivers), &who, now, look).await?;
         found.ok_or_else(|| Refusal::UserNotFound.into())
     }
